@@ -1,0 +1,2 @@
+//! The `hardline` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Floor 0: object identifiers by name, module and MIB dialect.

@@ -1,0 +1,1 @@
+//! Floor 3: what to do next for a device; state machines without I/O.

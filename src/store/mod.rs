@@ -1,0 +1,1 @@
+//! Floor 3: persistence behind one trait.

@@ -1,0 +1,1 @@
+//! Certificates: the PacketCable device and service provider profiles.

@@ -1,0 +1,1 @@
+//! The MTA-FQDN exchange between KDC and provisioning server.

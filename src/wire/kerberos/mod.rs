@@ -1,0 +1,1 @@
+//! Kerberos messages, encryption types, checksums, keytabs.

@@ -1,0 +1,1 @@
+//! Kerberized key management (SNMPv3 DOI).

@@ -1,0 +1,1 @@
+//! PKINIT in its early-draft shapes.

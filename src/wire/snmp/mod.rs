@@ -1,0 +1,1 @@
+//! SNMP messages and the user-based security model.

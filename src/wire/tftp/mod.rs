@@ -1,0 +1,1 @@
+//! TFTP packets and transfers.

@@ -1,0 +1,1 @@
+//! Device configuration files: TLVs, hash, encryption.
