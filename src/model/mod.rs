@@ -1,1 +1,9 @@
-//! Floor 2: devices, attempts, steps and policy.
+//! Floor 2: devices, attempts, steps and their outcomes.
+
+mod attempt;
+mod device;
+mod step;
+
+pub use attempt::{Attempt, AttemptId, AttemptResult, Enrollment, Phase, ServedFile, SnmpSession};
+pub use device::{Delivery, Device, Family, Flow};
+pub use step::{Outcome, Step, StepId};

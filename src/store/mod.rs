@@ -1,1 +1,155 @@
 //! Floor 3: persistence behind one trait.
+//!
+//! What an attempt needs lives here and not in a process's memory, so that any node can answer any datagram of any
+//! device, and so that what was acknowledged survives a `kill -9` the next instant: every method that writes returns
+//! when its write is durable, except [`Store::refused`], which says so.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::model::{Attempt, AttemptId, Device, Step, StepId};
+use crate::value::{EngineId, MacAddress, Secret, Timestamp};
+use crate::wire::kerberos::PrincipalName;
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another node, or another datagram of the same device, stored a newer state of the attempt. The caller reads
+    /// again and decides again.
+    #[error("attempt {0} was changed meanwhile")]
+    Conflict(AttemptId),
+    /// A key of [`Change::seen`] was stored before: the message is a replay.
+    #[error("the message was seen before")]
+    Seen,
+    /// The database failed; the text is its own, with file or server named.
+    #[error("the database {what} failed: {reason}")]
+    Database {
+        /// Which database.
+        what: String,
+        /// What it said.
+        reason: String,
+    },
+    /// A sealed value does not open: the master key is not the one that sealed it, or the row was altered.
+    #[error("{0} does not open under the master key: restore the master.key that belongs to this database")]
+    Unsealable(String),
+}
+
+/// One durable change of an attempt: all of it is stored, or nothing.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// The attempt's new state. Its `version` is the one that was read (0 for a new attempt); the store writes
+    /// `version + 1`.
+    pub attempt: Option<Attempt>,
+    /// Attempts of the same device that end here because this one replaces them, each in its new state.
+    pub replaced: Option<Attempt>,
+    /// Rows to add to the ladder of `attempt`.
+    pub steps: Vec<Step>,
+    /// The octets of the attempt's file, stored sealed under this name.
+    pub file: Option<(String, Vec<u8>)>,
+    /// Message digests that must not have been seen before.
+    pub seen: Vec<Seen>,
+}
+
+/// A message that was accepted, so that it is accepted once (profile P30).
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// SHA-256 over what identifies the message.
+    pub digest: [u8; 32],
+    /// When the row may be forgotten: after the clock skew window.
+    pub expires: Timestamp,
+    /// The answer that the identical message gets again; empty where a second one gets none.
+    pub answer: Vec<u8>,
+}
+
+/// A delivered file.
+#[derive(Debug, Clone)]
+pub struct StoredFile {
+    /// The attempt it was made for.
+    pub attempt: AttemptId,
+    /// The device it was made for.
+    pub mac: MacAddress,
+    /// Its octets, as delivered.
+    pub octets: Vec<u8>,
+}
+
+/// A key of a service principal.
+#[derive(Debug, Clone)]
+pub struct ServiceKey {
+    /// Whose key.
+    pub principal: PrincipalName,
+    /// Its key version number.
+    pub kvno: u32,
+    /// Its encryption type.
+    pub etype: i32,
+    /// The key.
+    pub key: Secret,
+    /// When it was made or imported.
+    pub created: Timestamp,
+}
+
+/// A message that was refused. Kept for the operator, bounded, apart from every device's state.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Refusal {
+    /// The device it claimed to be from, where that is known.
+    pub mac: Option<MacAddress>,
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// The step it belonged to.
+    pub step: StepId,
+    /// When.
+    pub at: Timestamp,
+    /// Why it was refused.
+    pub reason: String,
+}
+
+/// The persistence that every service shares. Implementations cache what they like, as long as a stale cache ends in
+/// [`StoreError::Conflict`] and never in a wrong answer.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The device with this MAC address.
+    async fn device(&self, mac: MacAddress) -> Result<Option<Device>, StoreError>;
+    /// Devices in the order of their MAC addresses, at most `limit`, after `after`.
+    async fn devices(&self, after: Option<MacAddress>, limit: usize) -> Result<Vec<Device>, StoreError>;
+    /// Adds or replaces devices: all of them, or none.
+    async fn put_devices(&self, devices: Vec<Device>) -> Result<(), StoreError>;
+    /// Removes a device with its attempts; whether there was one.
+    async fn remove_device(&self, mac: MacAddress) -> Result<bool, StoreError>;
+    /// Ends the device's open attempt and forgets its files and sessions, so that it can begin afresh; whether the
+    /// device exists.
+    async fn reset_device(&self, mac: MacAddress, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// The device's newest attempt, ended or not.
+    async fn attempt(&self, mac: MacAddress) -> Result<Option<Attempt>, StoreError>;
+    /// The device's attempts with their ladders, newest first, at most `limit`.
+    async fn attempts(&self, mac: MacAddress, limit: usize) -> Result<Vec<(Attempt, Vec<Step>)>, StoreError>;
+    /// Attempts that have not ended, oldest deadline first, at most `limit`, with a deadline before `before`.
+    async fn unfinished(&self, before: Timestamp, limit: usize) -> Result<Vec<Attempt>, StoreError>;
+    /// Stores one change, durably.
+    async fn record(&self, change: Change) -> Result<(), StoreError>;
+    /// The answer given to a message that was seen before.
+    async fn answer(&self, digest: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The file of this name.
+    async fn file(&self, name: &str) -> Result<Option<StoredFile>, StoreError>;
+
+    /// Notes a refused message. Returns at once; the row is written when there is time, and dropped under load.
+    fn refused(&self, refusal: Refusal);
+    /// The newest refusals that concern a device, newest first.
+    async fn refusals(&self, mac: MacAddress, limit: usize) -> Result<Vec<Refusal>, StoreError>;
+
+    /// The keys of a principal, newest kvno first.
+    async fn keys(&self, principal: &PrincipalName) -> Result<Vec<ServiceKey>, StoreError>;
+    /// All keys, by principal and kvno.
+    async fn all_keys(&self) -> Result<Vec<ServiceKey>, StoreError>;
+    /// Adds keys; a key with the same principal, kvno and etype is replaced.
+    async fn put_keys(&self, keys: Vec<ServiceKey>) -> Result<(), StoreError>;
+
+    /// The engine id of this installation, and the boots count of an engine that starts now: one more than any engine
+    /// that started before, on whatever node (RFC 3414 §2.2).
+    async fn start_engine(&self) -> Result<(EngineId, u32), StoreError>;
+
+    /// Forgets what has served its time: seen messages that expired, and files, sessions and attempts that ended
+    /// longer ago than `keep`.
+    async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<(), StoreError>;
+}
