@@ -44,7 +44,10 @@ pub struct Change {
     pub attempt: Option<Attempt>,
     /// Attempts of the same device that end here because this one replaces them, each in its new state.
     pub replaced: Option<Attempt>,
-    /// Rows to add to the ladder of `attempt`.
+    /// The attempt that `steps` belong to where `attempt` is `None`, so that a step that changes nothing else costs one
+    /// row.
+    pub ladder: Option<AttemptId>,
+    /// Rows to add to the ladder of `attempt`, or of `ladder`.
     pub steps: Vec<Step>,
     /// The octets of the attempt's file, stored sealed under this name.
     pub file: Option<(String, Vec<u8>)>,
