@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Family, Flow};
 use crate::value::{EngineId, MacAddress, Random, Secret, Timestamp};
 use crate::wire::snmp::{AuthProtocol, PrivProtocol, ProvisioningState};
-use crate::wire::tlv::EncryptAlg;
+use crate::wire::tlv::EncryptAlgorithm;
 
 /// An attempt's identity: 48 bits of its start in milliseconds, then 80 random bits, so that ids sort by time and two
 /// nodes never make the same one. 32 hexadecimal digits as text.
@@ -155,7 +155,7 @@ pub struct ServedFile {
     /// SHA-1 over the octets that are delivered (profile P21), 20 octets.
     pub hash: Vec<u8>,
     /// The cipher it is encrypted with.
-    pub algorithm: EncryptAlg,
+    pub algorithm: EncryptAlgorithm,
     /// The key; empty where the file is in clear.
     pub key: Secret,
     /// How many octets are delivered.

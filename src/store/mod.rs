@@ -4,6 +4,9 @@
 //! device, and so that what was acknowledged survives a `kill -9` the next instant: every method that writes returns
 //! when its write is durable, except [`Store::refused`], which says so.
 
+mod master_key;
+mod sqlite;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,13 +16,19 @@ use crate::model::{Attempt, AttemptId, Device, Step, StepId};
 use crate::value::{EngineId, MacAddress, Secret, Timestamp};
 use crate::wire::kerberos::PrincipalName;
 
+pub use master_key::{MasterKey, MasterKeyError, SealError};
+pub use sqlite::SqliteStore;
+
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another node, or another datagram of the same device, stored a newer state of the attempt. The caller reads
-    /// again and decides again.
+    /// Another node, or another datagram of the same device, stored a newer state of the attempt; or the device has
+    /// another attempt that has not ended, or is gone. The caller reads again and decides again.
     #[error("attempt {0} was changed meanwhile")]
     Conflict(AttemptId),
+    /// The change contradicts itself; the text says how. A defect of the caller.
+    #[error("the change is not one: {0}")]
+    Misused(&'static str),
     /// A key of [`Change::seen`] was stored before: the message is a replay.
     #[error("the message was seen before")]
     Seen,
@@ -37,6 +46,9 @@ pub enum StoreError {
 }
 
 /// One durable change of an attempt: all of it is stored, or nothing.
+///
+/// A device has at most one attempt that has not ended: a change that would make a second one is a
+/// [`StoreError::Conflict`], so that two first datagrams of a device that race on two nodes begin one attempt.
 #[derive(Debug, Default)]
 pub struct Change {
     /// The attempt's new state. Its `version` is the one that was read (0 for a new attempt); the store writes
@@ -115,7 +127,8 @@ pub trait Store: Send + Sync + 'static {
     async fn device(&self, mac: MacAddress) -> Result<Option<Device>, StoreError>;
     /// Devices in the order of their MAC addresses, at most `limit`, after `after`.
     async fn devices(&self, after: Option<MacAddress>, limit: usize) -> Result<Vec<Device>, StoreError>;
-    /// Adds or replaces devices: all of them, or none.
+    /// Adds or replaces devices: all of them, or none. Of a device that is replaced, `created` stays, and
+    /// `public_key_sha1` where the new record has none.
     async fn put_devices(&self, devices: Vec<Device>) -> Result<(), StoreError>;
     /// Removes a device with its attempts; whether there was one.
     async fn remove_device(&self, mac: MacAddress) -> Result<bool, StoreError>;
@@ -152,7 +165,7 @@ pub trait Store: Send + Sync + 'static {
     /// that started before, on whatever node (RFC 3414 §2.2).
     async fn start_engine(&self) -> Result<(EngineId, u32), StoreError>;
 
-    /// Forgets what has served its time: seen messages that expired, and files, sessions and attempts that ended
-    /// longer ago than `keep`.
+    /// Forgets what has served its time: seen messages that expired, and attempts that have ended and whose deadline,
+    /// which is later than their end, is longer ago than `keep`, with their files, sessions and ladders.
     async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<(), StoreError>;
 }

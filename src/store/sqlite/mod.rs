@@ -1,0 +1,319 @@
+//! The embedded database: SQLite in a file, one writer with group commit, a few readers, bounded caches.
+//!
+//! Every commit is synced to the disk before it is acknowledged (WAL, `synchronous=FULL`). What several callers ask for
+//! meanwhile is committed together, so that the disk's latency is paid once for all of them.
+
+mod batch;
+mod cache;
+mod plain;
+mod refusals;
+mod rows;
+mod schema;
+mod writer;
+
+use std::fmt::Display;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Change, MasterKey, Refusal, ServiceKey, Store, StoreError, StoredFile};
+use crate::model::{Attempt, Device, Step};
+use crate::value::{EngineId, MacAddress, OsRandom, Random, Timestamp};
+use crate::wire::kerberos::PrincipalName;
+use batch::{Prepared, Waiting};
+use cache::Cache;
+use rows::{DeviceRow, KeyRow, RowError};
+use writer::{Answer, Job, Writer};
+
+/// How many devices, and how many newest attempts, are cached.
+const CACHED: usize = 100_000;
+/// How many connections read.
+const READERS: u32 = 4;
+/// How long a writer waits for another process' transaction.
+const BUSY: Duration = Duration::from_secs(10);
+/// What the proof row of the engine table holds, sealed: whether the master key is the database's own.
+const PROOF: &[u8] = b"hardline";
+const PROOF_CONTEXT: &str = "engine/proof";
+
+/// What the writer and the callers share.
+struct Shared {
+    /// The database's name in errors.
+    what: String,
+    devices: Cache<Device>,
+    attempts: Cache<Attempt>,
+    refusals_dropped: AtomicU64,
+}
+
+impl Shared {
+    fn failed(&self, error: impl Display) -> StoreError {
+        StoreError::Database { what: self.what.clone(), reason: error.to_string() }
+    }
+
+    fn forget(&self, mac: MacAddress) {
+        self.devices.forget(mac);
+        self.attempts.forget(mac);
+    }
+
+    fn drop_refusal(&self) {
+        self.refusals_dropped.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// [`Store`] over a SQLite file. Other processes may read and write the same file meanwhile; their changes are seen
+/// within 200 ms.
+pub struct SqliteStore {
+    key: MasterKey,
+    shared: Arc<Shared>,
+    readers: SqlitePool,
+    jobs: mpsc::Sender<Job>,
+    refusals: mpsc::Sender<Refusal>,
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY)
+        .foreign_keys(true)
+        // Checkpoints sync the database itself: rather rarely many pages than often few.
+        .pragma("wal_autocheckpoint", "4000")
+        .pragma("journal_size_limit", "67108864")
+        .pragma("cache_size", "-32768")
+        .disable_statement_logging()
+}
+
+impl SqliteStore {
+    /// Creates the database in a new file that only its owner may read, with an engine id of its own.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], also where the file exists.
+    pub async fn create(path: &Path, key: &MasterKey) -> Result<(), StoreError> {
+        let what = path.display().to_string();
+        let failed = |error: &dyn Display| StoreError::Database { what: what.clone(), reason: error.to_string() };
+        // SQLite gives its journal the permissions of the file.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        file.map_err(|error| failed(&error))?;
+        let mut connection = options(path).connect().await.map_err(|error| failed(&error))?;
+        schema::migrate(&mut connection).await.map_err(|error| failed(&error))?;
+        let engine_id = EngineId::cablelabs(OsRandom.array());
+        sqlx::query("INSERT INTO engine (one, engine_id, boots, proof) VALUES (1, ?, 0, ?)")
+            .bind(engine_id.to_string())
+            .bind(key.seal(PROOF_CONTEXT, PROOF))
+            .execute(&mut connection)
+            .await
+            .map_err(|error| failed(&error))?;
+        connection.close().await.map_err(|error| failed(&error))
+    }
+
+    /// Opens the database that [`SqliteStore::create`] made, brings its schema to this program's version, and starts
+    /// its writer on the present tokio runtime.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]; [`StoreError::Unsealable`] where `key` is another database's.
+    pub async fn open(path: &Path, key: MasterKey) -> Result<Self, StoreError> {
+        let shared = Arc::new(Shared {
+            what: path.display().to_string(),
+            devices: Cache::new(CACHED),
+            attempts: Cache::new(CACHED),
+            refusals_dropped: AtomicU64::new(0),
+        });
+        let mut connection = options(path).connect().await.map_err(|error| shared.failed(error))?;
+        schema::migrate(&mut connection).await.map_err(|error| shared.failed(error))?;
+        prove(&mut connection, &key).await.map_err(|error| error.into_store(&shared.what))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .test_before_acquire(false)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .connect_with(options(path).pragma("query_only", "ON"))
+            .await
+            .map_err(|error| shared.failed(error))?;
+        let (jobs, queue) = mpsc::channel(writer::QUEUE);
+        let (refusals, refused) = mpsc::channel(writer::REFUSALS);
+        tokio::spawn(Writer::new(connection, Arc::clone(&shared), refused).run(queue));
+        Ok(Self { key, shared, readers, jobs, refusals })
+    }
+
+    /// Writes what waits and closes the database. Afterwards every method fails.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.readers.close().await;
+        self.ask(Job::Close).await
+    }
+
+    /// How many refusals were not kept: too many of one device or source in a minute, or too many at once.
+    pub fn refusals_dropped(&self) -> u64 {
+        self.shared.refusals_dropped.load(Ordering::Relaxed)
+    }
+
+    /// Has the writer do a job, and waits for its answer.
+    async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let closed = || self.shared.failed("it is closed");
+        self.jobs.send(job(answer)).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    /// The rows of a query, each decoded.
+    async fn read<T>(
+        &self,
+        query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+        decode: impl Fn(&SqliteRow) -> Result<T, RowError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = query.fetch_all(&self.readers).await.map_err(|error| self.shared.failed(error))?;
+        rows.iter().map(decode).collect::<Result<_, _>>().map_err(|error| error.into_store(&self.shared.what))
+    }
+}
+
+/// Whether `key` opens the proof that the database's own key sealed.
+async fn prove(connection: &mut SqliteConnection, key: &MasterKey) -> Result<(), RowError> {
+    let row = sqlx::query("SELECT proof FROM engine").fetch_optional(connection).await?;
+    let row = row.ok_or_else(|| RowError::Content("it has no engine row: make it with hardline init".into()))?;
+    let opened = key.open(PROOF_CONTEXT, row.try_get(0)?);
+    opened.map(drop).map_err(|_| RowError::Unsealable(PROOF_CONTEXT.into()))
+}
+
+/// A `LIMIT` for SQLite.
+fn limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn device(&self, mac: MacAddress) -> Result<Option<Device>, StoreError> {
+        let miss = match self.shared.devices.get(mac) {
+            Ok(device) => return Ok(Some(device)),
+            Err(miss) => miss,
+        };
+        let sql = format!("SELECT {} FROM devices WHERE mac = ?", rows::DEVICE);
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(mac.to_string());
+        let device = self.read(query, |row| rows::device(row, &self.key)).await?.pop();
+        if let Some(device) = &device {
+            self.shared.devices.fill(mac, miss, device.clone());
+        }
+        Ok(device)
+    }
+
+    async fn devices(&self, after: Option<MacAddress>, most: usize) -> Result<Vec<Device>, StoreError> {
+        let sql = format!("SELECT {} FROM devices WHERE mac > ? ORDER BY mac LIMIT ?", rows::DEVICE);
+        let after = after.map(|mac| mac.to_string()).unwrap_or_default();
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(after).bind(limit(most));
+        self.read(query, |row| rows::device(row, &self.key)).await
+    }
+
+    async fn put_devices(&self, devices: Vec<Device>) -> Result<(), StoreError> {
+        let devices = devices.into_iter().map(|device| DeviceRow::new(device, &self.key)).collect();
+        self.ask(|answer| Job::PutDevices(devices, answer)).await
+    }
+
+    async fn remove_device(&self, mac: MacAddress) -> Result<bool, StoreError> {
+        self.ask(|answer| Job::RemoveDevice(mac, answer)).await
+    }
+
+    async fn reset_device(&self, mac: MacAddress, now: Timestamp) -> Result<bool, StoreError> {
+        self.ask(|answer| Job::ResetDevice(mac, now, answer)).await
+    }
+
+    async fn attempt(&self, mac: MacAddress) -> Result<Option<Attempt>, StoreError> {
+        let miss = match self.shared.attempts.get(mac) {
+            Ok(attempt) => return Ok(Some(attempt)),
+            Err(miss) => miss,
+        };
+        let sql = format!("SELECT {} FROM attempts WHERE mac = ? ORDER BY seq DESC LIMIT 1", rows::ATTEMPT);
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(mac.to_string());
+        let attempt = self.read(query, |row| rows::attempt(row, &self.key)).await?.pop();
+        if let Some(attempt) = &attempt {
+            self.shared.attempts.fill(mac, miss, attempt.clone());
+        }
+        Ok(attempt)
+    }
+
+    async fn attempts(&self, mac: MacAddress, most: usize) -> Result<Vec<(Attempt, Vec<Step>)>, StoreError> {
+        let sql = format!("SELECT {} FROM attempts WHERE mac = ? ORDER BY seq DESC LIMIT ?", rows::ATTEMPT);
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(mac.to_string()).bind(limit(most));
+        let mut ladders = Vec::new();
+        for attempt in self.read(query, |row| rows::attempt(row, &self.key)).await? {
+            let steps = sqlx::query("SELECT step, at, outcome, detail FROM steps WHERE attempt = ? ORDER BY seq")
+                .bind(attempt.id.to_string());
+            ladders.push((attempt, self.read(steps, rows::step).await?));
+        }
+        Ok(ladders)
+    }
+
+    async fn unfinished(&self, before: Timestamp, most: usize) -> Result<Vec<Attempt>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM attempts WHERE phase <> 'ended' AND deadline < ? ORDER BY deadline LIMIT ?",
+            rows::ATTEMPT
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(before.0).bind(limit(most));
+        self.read(query, |row| rows::attempt(row, &self.key)).await
+    }
+
+    async fn record(&self, change: Change) -> Result<(), StoreError> {
+        let prepared = Prepared::new(change, &self.key)?;
+        self.ask(|answer| Job::Record(Box::new(Waiting { prepared, answer }))).await
+    }
+
+    async fn answer(&self, digest: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+        let query = sqlx::query("SELECT answer FROM seen WHERE digest = ?").bind(digest.to_vec());
+        Ok(self.read(query, |row| Ok(row.try_get(0)?)).await?.pop())
+    }
+
+    async fn file(&self, name: &str) -> Result<Option<StoredFile>, StoreError> {
+        let query = sqlx::query("SELECT attempt, mac, octets FROM files WHERE name = ?").bind(name);
+        Ok(self.read(query, |row| rows::file(row, name, &self.key)).await?.pop())
+    }
+
+    fn refused(&self, refusal: Refusal) {
+        if self.refusals.try_send(refusal).is_err() {
+            self.shared.drop_refusal();
+        }
+    }
+
+    async fn refusals(&self, mac: MacAddress, most: usize) -> Result<Vec<Refusal>, StoreError> {
+        let query = sqlx::query(
+            "SELECT mac, peer, step, at, reason FROM refusals WHERE mac = ? ORDER BY seq DESC LIMIT ?",
+        );
+        self.read(query.bind(mac.to_string()).bind(limit(most)), rows::refusal).await
+    }
+
+    async fn keys(&self, principal: &PrincipalName) -> Result<Vec<ServiceKey>, StoreError> {
+        let sql = format!("SELECT {} FROM keys WHERE principal = ? ORDER BY kvno DESC, etype", rows::KEY);
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(principal.to_string());
+        self.read(query, |row| rows::service_key(row, &self.key)).await
+    }
+
+    async fn all_keys(&self) -> Result<Vec<ServiceKey>, StoreError> {
+        let sql = format!("SELECT {} FROM keys ORDER BY principal, kvno, etype", rows::KEY);
+        self.read(sqlx::query(AssertSqlSafe(sql)), |row| rows::service_key(row, &self.key)).await
+    }
+
+    async fn put_keys(&self, keys: Vec<ServiceKey>) -> Result<(), StoreError> {
+        let keys = keys.iter().map(|service| KeyRow::new(service, &self.key)).collect();
+        self.ask(|answer| Job::PutKeys(keys, answer)).await
+    }
+
+    async fn start_engine(&self) -> Result<(EngineId, u32), StoreError> {
+        self.ask(Job::StartEngine).await
+    }
+
+    async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<(), StoreError> {
+        let keep = i64::try_from(keep.as_micros()).unwrap_or(i64::MAX);
+        let before = Timestamp(now.0.saturating_sub(keep));
+        // In portions, so that the records of devices get in between.
+        while self.ask(|answer| Job::Sweep { now, before, answer }).await? {}
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! The writes that are rare enough for a transaction each.
+
+use sqlx::{Connection, Row, SqliteConnection};
+
+use super::rows::{self, DeviceRow, KeyRow, RowError};
+use crate::model::AttemptResult;
+use crate::store::Refusal;
+use crate::value::{EngineId, MacAddress, Timestamp, unhex};
+
+/// How many attempts one sweep's transaction forgets at most, so that devices do not wait for it.
+pub(super) const PORTION: usize = 500;
+/// How many refusals are kept.
+const REFUSALS: i64 = 100_000;
+
+pub(super) async fn put_devices(connection: &mut SqliteConnection, devices: &[DeviceRow]) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    for device in devices {
+        sqlx::query(
+            "INSERT INTO devices (mac, fqdn, flow, record, vars, public_key_sha1, created) VALUES (?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (mac) DO UPDATE SET fqdn = excluded.fqdn, flow = excluded.flow, record = excluded.record,
+             vars = excluded.vars, public_key_sha1 = coalesce(excluded.public_key_sha1, public_key_sha1)",
+        )
+        .bind(device.mac.to_string())
+        .bind(&device.fqdn)
+        .bind(&device.flow)
+        .bind(&device.record)
+        .bind(&device.vars)
+        .bind(&device.public_key_sha1)
+        .bind(device.created)
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await
+}
+
+/// Removes the device; its attempts, steps and files go with it.
+pub(super) async fn remove_device(connection: &mut SqliteConnection, mac: MacAddress) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query("DELETE FROM devices WHERE mac = ?").bind(mac.to_string()).execute(connection).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+pub(super) async fn reset_device(
+    connection: &mut SqliteConnection,
+    mac: MacAddress,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let mac = mac.to_string();
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM devices WHERE mac = ?)")
+        .bind(&mac)
+        .fetch_one(&mut *transaction)
+        .await?;
+    // The version moves on, so that a change which was decided before the reset conflicts with it.
+    sqlx::query(
+        "UPDATE attempts SET version = version + 1, phase = 'ended', result = coalesce(result, ?2),
+         deadline = min(deadline, ?3), record = json_remove(record, '$.session', '$.file'), secrets = NULL WHERE mac = ?1",
+    )
+    .bind(&mac)
+    .bind(rows::json(&AttemptResult::Failed("reset by the operator".into())))
+    .bind(now.0)
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query("DELETE FROM files WHERE attempt IN (SELECT id FROM attempts WHERE mac = ?)")
+        .bind(&mac)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(known)
+}
+
+pub(super) async fn put_keys(connection: &mut SqliteConnection, keys: &[KeyRow]) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    for key in keys {
+        sqlx::query(
+            "INSERT INTO keys (principal, kvno, etype, name_type, components, key, created) VALUES (?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (principal, kvno, etype) DO UPDATE SET name_type = excluded.name_type, key = excluded.key,
+             created = excluded.created",
+        )
+        .bind(&key.principal)
+        .bind(key.kvno)
+        .bind(key.etype)
+        .bind(key.name_type)
+        .bind(&key.components)
+        .bind(&key.key)
+        .bind(key.created)
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await
+}
+
+/// Counts one more boot; the count stays at its greatest value once it is there (RFC 3414 §2.2.2).
+pub(super) async fn start_engine(connection: &mut SqliteConnection) -> Result<(EngineId, u32), RowError> {
+    let row = sqlx::query("UPDATE engine SET boots = min(boots + 1, 2147483647) RETURNING engine_id, boots")
+        .fetch_one(connection)
+        .await?;
+    let octets = unhex(row.try_get(0)?).ok_or_else(|| RowError::Content("engine: no hexadecimal".into()))?;
+    let engine_id = EngineId::new(&octets).map_err(|error| RowError::Content(format!("engine: {error}")))?;
+    Ok((engine_id, row.try_get(1)?))
+}
+
+/// Forgets expired messages and one portion of the attempts that ended and whose deadline was before `before`; returns
+/// the device of each of these.
+pub(super) async fn sweep(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    before: Timestamp,
+) -> Result<Vec<MacAddress>, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    sqlx::query("DELETE FROM seen WHERE expires < ?").bind(now.0).execute(&mut *transaction).await?;
+    let rows = sqlx::query(
+        "DELETE FROM attempts WHERE seq IN
+         (SELECT seq FROM attempts WHERE phase = 'ended' AND deadline < ? ORDER BY deadline LIMIT ?) RETURNING mac",
+    )
+    .bind(before.0)
+    .bind(i64::try_from(PORTION).unwrap_or(i64::MAX))
+    .fetch_all(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    rows.iter()
+        .map(|row| row.try_get::<&str, _>(0)?.parse().map_err(|error| sqlx::Error::Decode(Box::new(error))))
+        .collect()
+}
+
+/// Adds refusals, and forgets the oldest beyond [`REFUSALS`].
+pub(super) async fn put_refusals(connection: &mut SqliteConnection, refusals: &[Refusal]) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    for refusal in refusals {
+        sqlx::query("INSERT INTO refusals (mac, peer, step, at, reason) VALUES (?, ?, ?, ?, ?)")
+            .bind(refusal.mac.map(|mac| mac.to_string()))
+            .bind(refusal.peer.to_string())
+            .bind(refusal.step.to_string())
+            .bind(refusal.at.0)
+            .bind(&refusal.reason)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    sqlx::query("DELETE FROM refusals WHERE seq <= (SELECT max(seq) FROM refusals) - ?")
+        .bind(REFUSALS)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
+}
