@@ -1,0 +1,112 @@
+//! What can be wrong with a certificate chain, and which Kerberos error says so.
+
+use crate::value::Timestamp;
+
+/// Why a chain is refused. Positions count from the end-entity certificate, which is 0.
+///
+/// The texts carry names from certificates: they are cut short and freed from control characters before they get here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CertError {
+    /// No certificate at all.
+    #[error("the chain holds no certificate")]
+    Empty,
+    /// More certificates than any PacketCable chain needs.
+    #[error("{0} certificates; at most {max} are read", max = super::MAX_CERTIFICATES)]
+    TooMany(usize),
+    /// A certificate is not X.509, or is not one that can be used.
+    #[error("certificate {position}: {reason}")]
+    Malformed {
+        /// Which certificate, in the order given.
+        position: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A key that is not RSA of 1024 to 4096 bits.
+    #[error("certificate of '{subject}': its key is {found}; expected RSA of 1024 to 4096 bits")]
+    Key {
+        /// Whose certificate.
+        subject: String,
+        /// What the key is.
+        found: String,
+    },
+    /// The issuer is neither in the message nor configured.
+    #[error("the issuer '{0}' is neither among the certificates sent nor a configured root")]
+    IssuerUnknown(String),
+    /// The chain ends in a self-signed certificate that is not configured as a root.
+    #[error("the chain ends in '{0}', which is not a configured root")]
+    NotTrusted(String),
+    /// A certificate's signature does not verify under the key of any certificate with its issuer's name.
+    #[error("certificate {position} of the chain, '{subject}': its signature does not verify")]
+    Signature {
+        /// Its position in the chain.
+        position: usize,
+        /// Its subject.
+        subject: String,
+    },
+    /// A certificate that signed another is not a CA's.
+    #[error("'{subject}' signed a certificate but may not: {reason}")]
+    NotAnAuthority {
+        /// The would-be issuer.
+        subject: String,
+        /// Which constraint forbids it.
+        reason: &'static str,
+    },
+    /// The chain is longer than PacketCable's hierarchies are.
+    #[error("no root within {max} certificates above the end entity", max = super::MAX_AUTHORITIES)]
+    TooLong,
+    /// Outside its validity, where the policy enforces validity.
+    #[error("the certificate of '{subject}' is valid from {not_before} to {not_after}")]
+    Expired {
+        /// Whose certificate.
+        subject: String,
+        /// First instant of its validity.
+        not_before: Timestamp,
+        /// Last instant of its validity.
+        not_after: Timestamp,
+    },
+    /// The manufacturer's certificate is revoked, where the policy refuses that.
+    #[error("the manufacturer certificate of '{subject}' is revoked since {since}")]
+    Revoked {
+        /// The manufacturer's CA.
+        subject: String,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The subject names no MAC address, or several.
+    #[error("the subject '{0}' has no common name that is one MAC address")]
+    NoMac(String),
+    /// The KDC certificate is not the KDC's of the realm.
+    #[error("the KDC certificate of '{subject}' does not name krbtgt/{realm}")]
+    KdcName {
+        /// Whose certificate.
+        subject: String,
+        /// The realm expected.
+        realm: String,
+    },
+    /// The service provider is another one than expected.
+    #[error("the service provider is '{found}', expected '{expected}'")]
+    Organisation {
+        /// The organisation attribute found, empty where there is none.
+        found: String,
+        /// The organisation expected.
+        expected: String,
+    },
+}
+
+impl CertError {
+    /// The Kerberos error number (early PKINIT drafts §3.1; fact sheet security §4.7, numbers CERTAIN, choice LIKELY):
+    /// 62 not trusted, 65 key too weak, 70 cannot verify, 71 invalid, 72 revoked, 75 client name mismatch,
+    /// 76 KDC name mismatch. (63, 64, 66, 73 and 74 arise outside the chain itself: in the answering KDC's choice of
+    /// its own certificate, in the CMS signature, and in revocation services that PacketCable does not have.)
+    pub fn krb_code(&self) -> i32 {
+        match self {
+            Self::NotTrusted(_) | Self::Organisation { .. } => 62,
+            Self::Key { .. } => 65,
+            Self::Empty | Self::TooMany(_) | Self::IssuerUnknown(_) | Self::TooLong => 70,
+            Self::Malformed { .. } | Self::Signature { .. } | Self::NotAnAuthority { .. } | Self::Expired { .. } => 71,
+            Self::Revoked { .. } => 72,
+            Self::NoMac(_) => 75,
+            Self::KdcName { .. } => 76,
+        }
+    }
+}
