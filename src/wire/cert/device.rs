@@ -71,6 +71,18 @@ impl VerifiedDevice {
     pub fn verify<C: AsRef<[u8]>>(chain: &[C], anchors: &TrustAnchors) -> Result<Self, CertError> {
         let certificates = super::chain::parse_all(chain)?;
         let (leaf, others) = certificates.split_first().ok_or(CertError::Empty)?;
+        Self::verify_parsed(leaf, others, anchors)
+    }
+
+    /// The same for certificates that have been read already; `others` may hold `leaf` as well.
+    ///
+    /// # Errors
+    /// Those of [`VerifiedDevice::verify`].
+    pub fn verify_parsed(
+        leaf: &Certificate,
+        others: &[Certificate],
+        anchors: &TrustAnchors,
+    ) -> Result<Self, CertError> {
         let mac = mac_of(leaf)?;
         let path = VerifiedPath::build(leaf, others, anchors)?;
         Ok(Self { mac, path })

@@ -15,6 +15,7 @@ mod policy;
 mod provider;
 
 pub use certificate::{Certificate, Constraints};
+pub(crate) use chain::parse_all;
 pub use chain::{MAX_AUTHORITIES, MAX_CERTIFICATES, TrustAnchors, VerifiedPath};
 pub use device::{ChainCache, DeviceIdentity, NoCache, VerifiedDevice, chain_key};
 pub use error::CertError;

@@ -52,6 +52,20 @@ impl ProviderIdentity {
     ) -> Result<Self, CertError> {
         let certificates = super::chain::parse_all(chain)?;
         let (leaf, others) = certificates.split_first().ok_or(CertError::Empty)?;
+        Self::verify_parsed(leaf, others, anchors, policy, now)
+    }
+
+    /// The same for certificates that have been read already; `others` may hold `leaf` as well.
+    ///
+    /// # Errors
+    /// See [`CertError`].
+    pub fn verify_parsed(
+        leaf: &Certificate,
+        others: &[Certificate],
+        anchors: &TrustAnchors,
+        policy: &CertPolicy,
+        now: Timestamp,
+    ) -> Result<Self, CertError> {
         let path = VerifiedPath::build(leaf, others, anchors)?;
         let warnings = policy.judge(&path, now)?;
         let organisation = path.below_anchor().organisation.clone().unwrap_or_default();
