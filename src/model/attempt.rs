@@ -42,7 +42,9 @@ impl FromStr for AttemptId {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let value = (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        let value = (text.len() == 32)
+            .then(|| u128::from_str_radix(text, 16).ok())
+            .flatten();
         value.map(Self).ok_or("an attempt id is 32 hexadecimal digits")
     }
 }

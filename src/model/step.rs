@@ -116,16 +116,31 @@ pub struct Step {
 impl Step {
     /// A step that went as the flow wants it.
     pub fn ok(step: StepId, at: Timestamp, detail: impl Into<String>) -> Self {
-        Self { step, at, outcome: Outcome::Ok, detail: detail.into() }
+        Self {
+            step,
+            at,
+            outcome: Outcome::Ok,
+            detail: detail.into(),
+        }
     }
 
     /// A step that was refused or failed.
     pub fn failed(step: StepId, at: Timestamp, detail: impl Into<String>) -> Self {
-        Self { step, at, outcome: Outcome::Failed, detail: detail.into() }
+        Self {
+            step,
+            at,
+            outcome: Outcome::Failed,
+            detail: detail.into(),
+        }
     }
 
     /// A request that is sent again because no answer came.
     pub fn retry(step: StepId, at: Timestamp, detail: impl Into<String>) -> Self {
-        Self { step, at, outcome: Outcome::Retry, detail: detail.into() }
+        Self {
+            step,
+            at,
+            outcome: Outcome::Retry,
+            detail: detail.into(),
+        }
     }
 }

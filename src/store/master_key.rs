@@ -67,10 +67,20 @@ impl MasterKey {
     /// # Errors
     /// [`MasterKeyError::File`], also where the file exists.
     pub fn write_new(&self, path: &Path) -> Result<(), MasterKeyError> {
-        let failed = |error: std::io::Error| MasterKeyError::File { path: path.into(), reason: error.to_string() };
+        let failed = |error: std::io::Error| MasterKeyError::File {
+            path: path.into(),
+            reason: error.to_string(),
+        };
         let text = Zeroizing::new(hex(self.0.expose()) + "\n");
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(failed)?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(failed)
     }
 
     /// Reads the key from its file.
@@ -78,23 +88,33 @@ impl MasterKey {
     /// # Errors
     /// [`MasterKeyError`]: also where the file's group or others may read it.
     pub fn load(path: &Path) -> Result<Self, MasterKeyError> {
-        let failed = |error: std::io::Error| MasterKeyError::File { path: path.into(), reason: error.to_string() };
+        let failed = |error: std::io::Error| MasterKeyError::File {
+            path: path.into(),
+            reason: error.to_string(),
+        };
         let file = File::open(path).map_err(failed)?;
         let mode = file.metadata().map_err(failed)?.mode() & 0o777;
         if mode & 0o077 != 0 {
-            return Err(MasterKeyError::Readable { path: path.into(), mode });
+            return Err(MasterKeyError::Readable {
+                path: path.into(),
+                mode,
+            });
         }
         // Room for the whole text from the start, so that no copy of it is left behind by a growing buffer.
         let mut text = Zeroizing::new(String::with_capacity(256));
         let wrong = || MasterKeyError::Content { path: path.into() };
         file.take(128).read_to_string(&mut text).map_err(|_| wrong())?;
-        let octets = unhex(text.trim_end()).map(Secret::new).filter(|octets| octets.len() == 32).ok_or_else(wrong)?;
+        let octets = unhex(text.trim_end())
+            .map(Secret::new)
+            .filter(|octets| octets.len() == 32)
+            .ok_or_else(wrong)?;
         Ok(Self(octets))
     }
 
     /// AES-256-GCM under HMAC-SHA-256(master key, context).
     fn cipher(&self, context: &str) -> Aes256Gcm {
-        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(self.0.expose()).expect("HMAC takes a key of any length");
+        let mut mac =
+            <Hmac<Sha256> as KeyInit>::new_from_slice(self.0.expose()).expect("HMAC takes a key of any length");
         mac.update(context.as_bytes());
         let mut key: [u8; 32] = mac.finalize().into_bytes().into();
         let cipher = Aes256Gcm::new(&key.into());
@@ -106,7 +126,10 @@ impl MasterKey {
     /// random nonce of 12 octets, the AES-256-GCM ciphertext, its tag of 16 octets. The context is authenticated too.
     pub fn seal(&self, context: &str, plaintext: &[u8]) -> Vec<u8> {
         let nonce: [u8; NONCE] = OsRandom.array();
-        let payload = Payload { msg: plaintext, aad: context.as_bytes() };
+        let payload = Payload {
+            msg: plaintext,
+            aad: context.as_bytes(),
+        };
         let ciphertext = self.cipher(context).encrypt(&Nonce::from(nonce), payload);
         let ciphertext = ciphertext.expect("AES-GCM takes what fits in memory");
         let mut sealed = Vec::with_capacity(1 + NONCE + ciphertext.len());
@@ -126,8 +149,14 @@ impl MasterKey {
         if form != FORM {
             return Err(SealError);
         }
-        let payload = Payload { msg: ciphertext, aad: context.as_bytes() };
-        self.cipher(context).decrypt(&Nonce::from(*nonce), payload).map(Secret::new).map_err(|_| SealError)
+        let payload = Payload {
+            msg: ciphertext,
+            aad: context.as_bytes(),
+        };
+        self.cipher(context)
+            .decrypt(&Nonce::from(*nonce), payload)
+            .map(Secret::new)
+            .map_err(|_| SealError)
     }
 }
 
@@ -175,8 +204,14 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_to_string(&path).unwrap().len(), 65);
         let sealed = key.seal("a", b"x");
-        assert_eq!(MasterKey::load(&path).unwrap().open("a", &sealed).unwrap().expose(), b"x");
-        assert!(matches!(key.write_new(&path), Err(MasterKeyError::File { .. })), "an existing file stays");
+        assert_eq!(
+            MasterKey::load(&path).unwrap().open("a", &sealed).unwrap().expose(),
+            b"x"
+        );
+        assert!(
+            matches!(key.write_new(&path), Err(MasterKeyError::File { .. })),
+            "an existing file stays"
+        );
     }
 
     #[test]
@@ -190,7 +225,10 @@ mod tests {
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
         for content in ["", "00", "zz", &"0".repeat(66), &"g".repeat(64)] {
             std::fs::write(&path, content).unwrap();
-            assert!(matches!(MasterKey::load(&path), Err(MasterKeyError::Content { .. })), "{content}");
+            assert!(
+                matches!(MasterKey::load(&path), Err(MasterKeyError::Content { .. })),
+                "{content}"
+            );
         }
     }
 }

@@ -37,7 +37,11 @@ impl Prepared {
         if change.attempt.is_none() && change.file.is_some() {
             return Err(StoreError::Misused("a file belongs to an attempt"));
         }
-        if change.replaced.as_ref().is_some_and(|replaced| replaced.phase != Phase::Ended) {
+        if change
+            .replaced
+            .as_ref()
+            .is_some_and(|replaced| replaced.phase != Phase::Ended)
+        {
             return Err(StoreError::Misused("a replaced attempt has ended"));
         }
         let seal = |(name, octets): (String, Vec<u8>)| {
@@ -89,14 +93,18 @@ impl View {
         let mut view = Self::default();
         let attempts = || batch.iter().flat_map(|waiting| waiting.prepared.attempts());
         let ladders = batch.iter().filter_map(|waiting| waiting.prepared.ladder);
-        let ids = attempts().map(|row| row.attempt.id).chain(ladders).map(|id| id.to_string());
+        let ids = attempts()
+            .map(|row| row.attempt.id)
+            .chain(ladders)
+            .map(|id| id.to_string());
         let found = sqlx::query("SELECT id, version FROM attempts WHERE id IN (SELECT value FROM json_each(?))")
             .bind(rows::json(&ids.collect::<HashSet<_>>()))
             .fetch_all(&mut *connection)
             .await?;
         for row in found {
             if let Ok(id) = row.try_get::<&str, _>(0)?.parse() {
-                view.versions.insert(id, u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0));
+                view.versions
+                    .insert(id, u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0));
             }
         }
         let macs: HashSet<&str> = attempts().map(|row| row.mac.as_str()).collect();
@@ -115,14 +123,16 @@ impl View {
                 }
             }
         }
-        let digests: Vec<String> =
-            batch.iter().flat_map(|waiting| &waiting.prepared.seen).map(|seen| hex(&seen.digest)).collect();
+        let digests: Vec<String> = batch
+            .iter()
+            .flat_map(|waiting| &waiting.prepared.seen)
+            .map(|seen| hex(&seen.digest))
+            .collect();
         if !digests.is_empty() {
-            let found =
-                sqlx::query("SELECT digest FROM seen WHERE digest IN (SELECT unhex(value) FROM json_each(?))")
-                    .bind(rows::json(&digests))
-                    .fetch_all(&mut *connection)
-                    .await?;
+            let found = sqlx::query("SELECT digest FROM seen WHERE digest IN (SELECT unhex(value) FROM json_each(?))")
+                .bind(rows::json(&digests))
+                .fetch_all(&mut *connection)
+                .await?;
             for row in found {
                 view.seen.extend(<[u8; 32]>::try_from(row.try_get::<&[u8], _>(0)?));
             }
@@ -153,12 +163,18 @@ impl View {
             return Err(StoreError::Conflict(id));
         }
         let mut own = HashSet::new();
-        if change.seen.iter().any(|seen| self.seen.contains(&seen.digest) || !own.insert(seen.digest)) {
+        if change
+            .seen
+            .iter()
+            .any(|seen| self.seen.contains(&seen.digest) || !own.insert(seen.digest))
+        {
             return Err(StoreError::Seen);
         }
         self.seen.extend(own);
         for row in change.attempts() {
-            let Some(open) = self.open.get_mut(&row.attempt.mac) else { continue };
+            let Some(open) = self.open.get_mut(&row.attempt.mac) else {
+                continue;
+            };
             if row.attempt.phase != Phase::Ended {
                 *open = Some(row.attempt.id);
             } else if *open == Some(row.attempt.id) {
@@ -210,7 +226,11 @@ async fn insert<T>(
     const MOST: usize = 64;
     let values = format!("({})", vec!["?"; columns].join(", "));
     while !rows.is_empty() {
-        let count = if rows.len() >= MOST { MOST } else { 1 << rows.len().ilog2() };
+        let count = if rows.len() >= MOST {
+            MOST
+        } else {
+            1 << rows.len().ilog2()
+        };
         let (now, later) = rows.split_at(count);
         let sql = format!("{head} VALUES {} {tail}", vec![values.as_str(); count].join(", "));
         let query = now.iter().fold(sqlx::query(AssertSqlSafe(sql)), &bind);
@@ -276,13 +296,18 @@ async fn insert_files(
     connection: &mut SqliteConnection,
     changes: impl Iterator<Item = &Prepared>,
 ) -> Result<(), sqlx::Error> {
-    let all: Vec<(&AttemptRow, &(String, Vec<u8>))> =
-        changes.filter_map(|change| change.attempt.as_ref().zip(change.file.as_ref())).collect();
+    let all: Vec<(&AttemptRow, &(String, Vec<u8>))> = changes
+        .filter_map(|change| change.attempt.as_ref().zip(change.file.as_ref()))
+        .collect();
     let tail = "ON CONFLICT (name) DO UPDATE SET attempt = excluded.attempt, mac = excluded.mac,
         octets = excluded.octets";
     let head = "INSERT INTO files (name, attempt, mac, octets)";
     insert(connection, head, 4, tail, &all, |query, (row, (name, octets))| {
-        query.bind(name.clone()).bind(row.id.clone()).bind(row.mac.clone()).bind(octets.clone())
+        query
+            .bind(name.clone())
+            .bind(row.id.clone())
+            .bind(row.mac.clone())
+            .bind(octets.clone())
     })
     .await
 }
@@ -292,8 +317,18 @@ async fn insert_seen(
     changes: impl Iterator<Item = &Prepared>,
 ) -> Result<(), sqlx::Error> {
     let all: Vec<&Seen> = changes.flat_map(|change| &change.seen).collect();
-    insert(connection, "INSERT INTO seen (digest, expires, answer)", 3, "", &all, |query, seen| {
-        query.bind(seen.digest.to_vec()).bind(seen.expires.0).bind(seen.answer.clone())
-    })
+    insert(
+        connection,
+        "INSERT INTO seen (digest, expires, answer)",
+        3,
+        "",
+        &all,
+        |query, seen| {
+            query
+                .bind(seen.digest.to_vec())
+                .bind(seen.expires.0)
+                .bind(seen.answer.clone())
+        },
+    )
     .await
 }

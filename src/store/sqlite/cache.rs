@@ -32,7 +32,13 @@ pub(super) struct Cache<T> {
 impl<T: Clone> Cache<T> {
     /// An empty cache of at most `capacity` entries, rounded to the shards.
     pub(super) fn new(capacity: usize) -> Self {
-        let shard = || Mutex::new(Shard { young: HashMap::new(), old: HashMap::new(), writes: 0 });
+        let shard = || {
+            Mutex::new(Shard {
+                young: HashMap::new(),
+                old: HashMap::new(),
+                writes: 0,
+            })
+        };
         Self {
             shards: (0..SHARDS).map(|_| shard()).collect(),
             hasher: RandomState::new(),

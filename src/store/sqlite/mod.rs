@@ -54,7 +54,10 @@ struct Shared {
 
 impl Shared {
     fn failed(&self, error: impl Display) -> StoreError {
-        StoreError::Database { what: self.what.clone(), reason: error.to_string() }
+        StoreError::Database {
+            what: self.what.clone(),
+            reason: error.to_string(),
+        }
     }
 
     fn forget(&self, mac: MacAddress) {
@@ -99,7 +102,10 @@ impl SqliteStore {
     /// [`StoreError::Database`], also where the file exists.
     pub async fn create(path: &Path, key: &MasterKey) -> Result<(), StoreError> {
         let what = path.display().to_string();
-        let failed = |error: &dyn Display| StoreError::Database { what: what.clone(), reason: error.to_string() };
+        let failed = |error: &dyn Display| StoreError::Database {
+            what: what.clone(),
+            reason: error.to_string(),
+        };
         // SQLite gives its journal the permissions of the file.
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         file.map_err(|error| failed(&error))?;
@@ -128,8 +134,12 @@ impl SqliteStore {
             refusals_dropped: AtomicU64::new(0),
         });
         let mut connection = options(path).connect().await.map_err(|error| shared.failed(error))?;
-        schema::migrate(&mut connection).await.map_err(|error| shared.failed(error))?;
-        prove(&mut connection, &key).await.map_err(|error| error.into_store(&shared.what))?;
+        schema::migrate(&mut connection)
+            .await
+            .map_err(|error| shared.failed(error))?;
+        prove(&mut connection, &key)
+            .await
+            .map_err(|error| error.into_store(&shared.what))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .test_before_acquire(false)
@@ -141,7 +151,13 @@ impl SqliteStore {
         let (jobs, queue) = mpsc::channel(writer::QUEUE);
         let (refusals, refused) = mpsc::channel(writer::REFUSALS);
         tokio::spawn(Writer::new(connection, Arc::clone(&shared), refused).run(queue));
-        Ok(Self { key, shared, readers, jobs, refusals })
+        Ok(Self {
+            key,
+            shared,
+            readers,
+            jobs,
+            refusals,
+        })
     }
 
     /// Writes what waits and closes the database. Afterwards every method fails.
@@ -172,14 +188,22 @@ impl SqliteStore {
         query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
         decode: impl Fn(&SqliteRow) -> Result<T, RowError>,
     ) -> Result<Vec<T>, StoreError> {
-        let rows = query.fetch_all(&self.readers).await.map_err(|error| self.shared.failed(error))?;
-        rows.iter().map(decode).collect::<Result<_, _>>().map_err(|error| error.into_store(&self.shared.what))
+        let rows = query
+            .fetch_all(&self.readers)
+            .await
+            .map_err(|error| self.shared.failed(error))?;
+        rows.iter()
+            .map(decode)
+            .collect::<Result<_, _>>()
+            .map_err(|error| error.into_store(&self.shared.what))
     }
 }
 
 /// Whether `key` opens the proof that the database's own key sealed.
 async fn prove(connection: &mut SqliteConnection, key: &MasterKey) -> Result<(), RowError> {
-    let row = sqlx::query("SELECT proof FROM engine").fetch_optional(connection).await?;
+    let row = sqlx::query("SELECT proof FROM engine")
+        .fetch_optional(connection)
+        .await?;
     let row = row.ok_or_else(|| RowError::Content("it has no engine row: make it with hardline init".into()))?;
     let opened = key.open(PROOF_CONTEXT, row.try_get(0)?);
     opened.map(drop).map_err(|_| RowError::Unsealable(PROOF_CONTEXT.into()))
@@ -207,14 +231,20 @@ impl Store for SqliteStore {
     }
 
     async fn devices(&self, after: Option<MacAddress>, most: usize) -> Result<Vec<Device>, StoreError> {
-        let sql = format!("SELECT {} FROM devices WHERE mac > ? ORDER BY mac LIMIT ?", rows::DEVICE);
+        let sql = format!(
+            "SELECT {} FROM devices WHERE mac > ? ORDER BY mac LIMIT ?",
+            rows::DEVICE
+        );
         let after = after.map(|mac| mac.to_string()).unwrap_or_default();
         let query = sqlx::query(AssertSqlSafe(sql)).bind(after).bind(limit(most));
         self.read(query, |row| rows::device(row, &self.key)).await
     }
 
     async fn put_devices(&self, devices: Vec<Device>) -> Result<(), StoreError> {
-        let devices = devices.into_iter().map(|device| DeviceRow::new(device, &self.key)).collect();
+        let devices = devices
+            .into_iter()
+            .map(|device| DeviceRow::new(device, &self.key))
+            .collect();
         self.ask(|answer| Job::PutDevices(devices, answer)).await
     }
 
@@ -231,7 +261,10 @@ impl Store for SqliteStore {
             Ok(attempt) => return Ok(Some(attempt)),
             Err(miss) => miss,
         };
-        let sql = format!("SELECT {} FROM attempts WHERE mac = ? ORDER BY seq DESC LIMIT 1", rows::ATTEMPT);
+        let sql = format!(
+            "SELECT {} FROM attempts WHERE mac = ? ORDER BY seq DESC LIMIT 1",
+            rows::ATTEMPT
+        );
         let query = sqlx::query(AssertSqlSafe(sql)).bind(mac.to_string());
         let attempt = self.read(query, |row| rows::attempt(row, &self.key)).await?.pop();
         if let Some(attempt) = &attempt {
@@ -241,7 +274,10 @@ impl Store for SqliteStore {
     }
 
     async fn attempts(&self, mac: MacAddress, most: usize) -> Result<Vec<(Attempt, Vec<Step>)>, StoreError> {
-        let sql = format!("SELECT {} FROM attempts WHERE mac = ? ORDER BY seq DESC LIMIT ?", rows::ATTEMPT);
+        let sql = format!(
+            "SELECT {} FROM attempts WHERE mac = ? ORDER BY seq DESC LIMIT ?",
+            rows::ATTEMPT
+        );
         let query = sqlx::query(AssertSqlSafe(sql)).bind(mac.to_string()).bind(limit(most));
         let mut ladders = Vec::new();
         for attempt in self.read(query, |row| rows::attempt(row, &self.key)).await? {
@@ -263,7 +299,8 @@ impl Store for SqliteStore {
 
     async fn record(&self, change: Change) -> Result<(), StoreError> {
         let prepared = Prepared::new(change, &self.key)?;
-        self.ask(|answer| Job::Record(Box::new(Waiting { prepared, answer }))).await
+        self.ask(|answer| Job::Record(Box::new(Waiting { prepared, answer })))
+            .await
     }
 
     async fn answer(&self, digest: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -283,21 +320,25 @@ impl Store for SqliteStore {
     }
 
     async fn refusals(&self, mac: MacAddress, most: usize) -> Result<Vec<Refusal>, StoreError> {
-        let query = sqlx::query(
-            "SELECT mac, peer, step, at, reason FROM refusals WHERE mac = ? ORDER BY seq DESC LIMIT ?",
-        );
-        self.read(query.bind(mac.to_string()).bind(limit(most)), rows::refusal).await
+        let query =
+            sqlx::query("SELECT mac, peer, step, at, reason FROM refusals WHERE mac = ? ORDER BY seq DESC LIMIT ?");
+        self.read(query.bind(mac.to_string()).bind(limit(most)), rows::refusal)
+            .await
     }
 
     async fn keys(&self, principal: &PrincipalName) -> Result<Vec<ServiceKey>, StoreError> {
-        let sql = format!("SELECT {} FROM keys WHERE principal = ? ORDER BY kvno DESC, etype", rows::KEY);
+        let sql = format!(
+            "SELECT {} FROM keys WHERE principal = ? ORDER BY kvno DESC, etype",
+            rows::KEY
+        );
         let query = sqlx::query(AssertSqlSafe(sql)).bind(principal.to_string());
         self.read(query, |row| rows::service_key(row, &self.key)).await
     }
 
     async fn all_keys(&self) -> Result<Vec<ServiceKey>, StoreError> {
         let sql = format!("SELECT {} FROM keys ORDER BY principal, kvno, etype", rows::KEY);
-        self.read(sqlx::query(AssertSqlSafe(sql)), |row| rows::service_key(row, &self.key)).await
+        self.read(sqlx::query(AssertSqlSafe(sql)), |row| rows::service_key(row, &self.key))
+            .await
     }
 
     async fn put_keys(&self, keys: Vec<ServiceKey>) -> Result<(), StoreError> {

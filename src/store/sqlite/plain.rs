@@ -35,7 +35,10 @@ pub(super) async fn put_devices(connection: &mut SqliteConnection, devices: &[De
 
 /// Removes the device; its attempts, steps and files go with it.
 pub(super) async fn remove_device(connection: &mut SqliteConnection, mac: MacAddress) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query("DELETE FROM devices WHERE mac = ?").bind(mac.to_string()).execute(connection).await?;
+    let done = sqlx::query("DELETE FROM devices WHERE mac = ?")
+        .bind(mac.to_string())
+        .execute(connection)
+        .await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -107,7 +110,10 @@ pub(super) async fn sweep(
     before: Timestamp,
 ) -> Result<Vec<MacAddress>, sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    sqlx::query("DELETE FROM seen WHERE expires < ?").bind(now.0).execute(&mut *transaction).await?;
+    sqlx::query("DELETE FROM seen WHERE expires < ?")
+        .bind(now.0)
+        .execute(&mut *transaction)
+        .await?;
     let rows = sqlx::query(
         "DELETE FROM attempts WHERE seq IN
          (SELECT seq FROM attempts WHERE phase = 'ended' AND deadline < ? ORDER BY deadline LIMIT ?) RETURNING mac",
@@ -118,7 +124,11 @@ pub(super) async fn sweep(
     .await?;
     transaction.commit().await?;
     rows.iter()
-        .map(|row| row.try_get::<&str, _>(0)?.parse().map_err(|error| sqlx::Error::Decode(Box::new(error))))
+        .map(|row| {
+            row.try_get::<&str, _>(0)?
+                .parse()
+                .map_err(|error| sqlx::Error::Decode(Box::new(error)))
+        })
         .collect()
 }
 

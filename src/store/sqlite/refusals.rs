@@ -32,7 +32,9 @@ impl Limiter {
             self.minute = minute;
             self.counts.clear();
         }
-        let source = refusal.mac.map_or_else(|| Source::Address(refusal.peer.ip()), Source::Device);
+        let source = refusal
+            .mac
+            .map_or_else(|| Source::Address(refusal.peer.ip()), Source::Device);
         if self.counts.len() >= SOURCES && !self.counts.contains_key(&source) {
             return false;
         }

@@ -32,7 +32,10 @@ impl RowError {
     /// The store's error, with the database named.
     pub(super) fn into_store(self, what: &str) -> StoreError {
         match self {
-            Self::Content(reason) => StoreError::Database { what: what.into(), reason },
+            Self::Content(reason) => StoreError::Database {
+                what: what.into(),
+                reason,
+            },
             Self::Unsealable(row) => StoreError::Unsealable(row),
         }
     }
@@ -70,11 +73,13 @@ fn parse<T: std::str::FromStr>(row: &str, text: &str) -> Result<T, RowError>
 where
     T::Err: std::fmt::Display,
 {
-    text.parse().map_err(|error| RowError::Content(format!("{row}: {error}")))
+    text.parse()
+        .map_err(|error| RowError::Content(format!("{row}: {error}")))
 }
 
 fn open(key: &MasterKey, context: &str, sealed: &[u8]) -> Result<Secret, RowError> {
-    key.open(context, sealed).map_err(|_| RowError::Unsealable(context.into()))
+    key.open(context, sealed)
+        .map_err(|_| RowError::Unsealable(context.into()))
 }
 
 /// The part of a device that is no column of its own, and no secret.
@@ -237,7 +242,10 @@ impl AttemptRow {
 
 /// The subkey and the file key, each after its length in two octets, most significant first.
 fn secrets(attempt: &Attempt) -> Option<Secret> {
-    let subkey = attempt.session.as_ref().map_or(&[][..], |session| session.subkey.expose());
+    let subkey = attempt
+        .session
+        .as_ref()
+        .map_or(&[][..], |session| session.subkey.expose());
     let key = attempt.file.as_ref().map_or(&[][..], |file| file.key.expose());
     if subkey.is_empty() && key.is_empty() {
         return None;
@@ -286,10 +294,19 @@ pub(super) fn attempt(row: &SqliteRow, key: &MasterKey) -> Result<Attempt, RowEr
     let file = record.file.map(|file| {
         let hash = unhex(&file.hash).ok_or_else(|| RowError::Content(format!("{name}: the hash is no hexadecimal")))?;
         let (name, url) = (file.name.into_owned(), file.url.into_owned());
-        Ok::<_, RowError>(ServedFile { name, url, hash, algorithm: file.algorithm, key: file_key, size: file.size })
+        Ok::<_, RowError>(ServedFile {
+            name,
+            url,
+            hash,
+            algorithm: file.algorithm,
+            key: file_key,
+            size: file.size,
+        })
     });
-    let result: Option<AttemptResult> =
-        row.try_get::<Option<&str>, _>(4)?.map(|text| from_json(&name, text)).transpose()?;
+    let result: Option<AttemptResult> = row
+        .try_get::<Option<&str>, _>(4)?
+        .map(|text| from_json(&name, text))
+        .transpose()?;
     Ok(Attempt {
         id: parse(&name, id)?,
         mac: parse(&name, row.try_get(1)?)?,
@@ -322,7 +339,11 @@ pub(super) fn file(row: &SqliteRow, name: &str, key: &MasterKey) -> Result<Store
     let context = file_context(name);
     let attempt: AttemptId = parse(&context, row.try_get(0)?)?;
     let octets = open(key, &context, row.try_get(2)?)?;
-    Ok(StoredFile { attempt, mac: parse(&context, row.try_get(1)?)?, octets: octets.expose().to_vec() })
+    Ok(StoredFile {
+        attempt,
+        mac: parse(&context, row.try_get(1)?)?,
+        octets: octets.expose().to_vec(),
+    })
 }
 
 /// The context under which the octets of a file are sealed.
@@ -332,7 +353,10 @@ pub(super) fn file_context(name: &str) -> String {
 
 /// A refusal from the columns mac, peer, step, at, reason.
 pub(super) fn refusal(row: &SqliteRow) -> Result<Refusal, RowError> {
-    let mac = row.try_get::<Option<&str>, _>(0)?.map(|mac| parse("refusals", mac)).transpose()?;
+    let mac = row
+        .try_get::<Option<&str>, _>(0)?
+        .map(|mac| parse("refusals", mac))
+        .transpose()?;
     Ok(Refusal {
         mac,
         peer: parse("refusals", row.try_get(1)?)?,

@@ -102,12 +102,20 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Sch
         .await?;
     loop {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        let version: Option<i64> =
-            sqlx::query_scalar("SELECT max(version) FROM schema_version").fetch_one(&mut *transaction).await?;
+        let version: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM schema_version")
+            .fetch_one(&mut *transaction)
+            .await?;
         let version = version.unwrap_or(0);
-        let Some(statements) = usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(version)) else {
+        let Some(statements) = usize::try_from(version)
+            .ok()
+            .and_then(|version| MIGRATIONS.get(version))
+        else {
             let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-            return if version == known { Ok(()) } else { Err(SchemaError::Newer(version)) };
+            return if version == known {
+                Ok(())
+            } else {
+                Err(SchemaError::Newer(version))
+            };
         };
         for &statement in *statements {
             sqlx::query(statement).execute(&mut *transaction).await?;

@@ -58,7 +58,13 @@ pub(super) struct Writer {
 impl Writer {
     /// A writer over its connection.
     pub(super) fn new(connection: SqliteConnection, shared: Arc<Shared>, refusals: mpsc::Receiver<Refusal>) -> Self {
-        Self { connection, shared, refusals, limiter: Limiter::default(), others: 0 }
+        Self {
+            connection,
+            shared,
+            refusals,
+            limiter: Limiter::default(),
+            others: 0,
+        }
     }
 
     /// Works until it is told to close, or until the store is dropped and all jobs are done.
@@ -152,7 +158,9 @@ impl Writer {
         if attempt.version == 1 {
             self.shared.attempts.put(attempt.mac, attempt);
         } else {
-            self.shared.attempts.replace(attempt.mac, attempt, |cached| cached.id == id);
+            self.shared
+                .attempts
+                .replace(attempt.mac, attempt, |cached| cached.id == id);
         }
     }
 

@@ -1,43 +1,15 @@
 //! The SET that tells a device where its configuration file is, what its hash is and how it is encrypted
-//! (step eUE-19; fact sheet provisioning §2.3, profile P23 and P24).
+//! (step eUE-19; fact sheet provisioning §2.3, profile P23).
 
 use super::pdu::ErrorStatus;
 use super::varbind::{SecretOctets, Value, VarBind};
 use crate::mib::dialect::{MibDialect, oid};
 use crate::value::Secret;
 
-/// The size of the IETF MIB's key object.
-const IETF_KEY_OBJECT: usize = 32;
-/// The greatest SnmpAdminString.
+/// The greatest SnmpAdminString, in octets.
 const MAX_URL: usize = 255;
-
-/// pktcMtaDevProvConfigEncryptAlg: how the file is encrypted (RFC 4682; fact sheet provisioning §2.3, CERTAIN).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[repr(i32)]
-pub enum EncryptAlg {
-    /// Not at all.
-    None = 0,
-    /// DES in CBC mode: the object's default, and the only one without the object.
-    Des64CbcMode = 1,
-    /// Triple DES with three keys, in CBC mode.
-    T3Des192CbcMode = 2,
-    /// AES-128 in CBC mode.
-    Aes128CbcMode = 3,
-    /// AES-256 in CBC mode.
-    Aes256CbcMode = 4,
-}
-
-/// Where a key shorter than its object stands in it (profile P23). The other octets are zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KeyPlacement {
-    /// The key first.
-    #[default]
-    Leading,
-    /// The key last.
-    Trailing,
-}
+/// pktcMtaDevProvConfigEncryptAlg's value for DES, its default and the only cipher where there is no such object.
+const DES: i32 = 1;
 
 /// What a device is told about its file.
 #[derive(Debug, Clone)]
@@ -46,8 +18,18 @@ pub struct ConfigSet<'a> {
     pub url: &'a str,
     /// The file's hash: 20 octets, under the CableLabs MIB 16 or 20.
     pub hash: &'a [u8],
-    /// The cipher and the key, where the file is encrypted. The key has the cipher's own length.
-    pub encryption: Option<(EncryptAlg, &'a Secret)>,
+    /// How the file is encrypted, where it is.
+    pub encryption: Option<FileEncryption>,
+}
+
+/// How a file is encrypted, as the device's objects say it.
+#[derive(Debug, Clone)]
+pub struct FileEncryption {
+    /// pktcMtaDevProvConfigEncryptAlg: 1 DES, 2 triple DES, 3 AES-128, 4 AES-256 (fact sheet provisioning §2.3,
+    /// CERTAIN). The CableLabs and Euro MIBs have no such object and know 1 only.
+    pub algorithm: i32,
+    /// The whole content of pktcMtaDevProvConfigKey: 32 octets, under the CableLabs and Euro MIBs 8 (profile P23).
+    pub key_object: Secret,
 }
 
 /// What a device was told about its file.
@@ -57,8 +39,8 @@ pub struct ReceivedConfig {
     pub url: String,
     /// The file's hash: 16 or 20 octets.
     pub hash: Vec<u8>,
-    /// The cipher and its key, where the file is encrypted.
-    pub encryption: Option<(EncryptAlg, Secret)>,
+    /// How the file is encrypted, where it is.
+    pub encryption: Option<FileEncryption>,
 }
 
 /// The file's parameters do not fit into the dialect's objects.
@@ -68,28 +50,28 @@ pub enum ConfigSetError {
     #[error("a configuration file URL has 1 to 255 ASCII octets; this one has {0} octets")]
     Url(usize),
     /// The hash has the wrong size.
-    #[error("a {dialect} device takes no configuration file hash of {length} octets")]
+    #[error("a device with the {dialect} MIB takes no configuration file hash of {length} octets")]
     Hash {
         /// The device's MIB.
         dialect: MibDialect,
         /// How many octets the hash has.
         length: usize,
     },
-    /// The key does not belong to the cipher.
-    #[error("{algorithm:?} does not take a key of {length} octets")]
+    /// The key object has the wrong size.
+    #[error("a device with the {dialect} MIB takes no configuration file key object of {length} octets")]
     Key {
-        /// The cipher.
-        algorithm: EncryptAlg,
-        /// How many octets the key has.
+        /// The device's MIB.
+        dialect: MibDialect,
+        /// How many octets the object has.
         length: usize,
     },
-    /// The dialect has no way to say that the file is encrypted so.
-    #[error("a {dialect} device cannot be told of {algorithm:?}")]
+    /// The dialect has no way to name the cipher, or there is none with this number.
+    #[error("a device with the {dialect} MIB cannot be told of configuration file cipher {algorithm}")]
     Algorithm {
         /// The device's MIB.
         dialect: MibDialect,
-        /// The cipher.
-        algorithm: EncryptAlg,
+        /// The cipher's number.
+        algorithm: i32,
     },
 }
 
@@ -103,64 +85,53 @@ pub struct SetRefusal {
     pub index: u32,
 }
 
-impl EncryptAlg {
-    /// The cipher with this number, 0 to 4.
-    pub fn from_number(number: i32) -> Option<Self> {
-        [
-            Self::None,
-            Self::Des64CbcMode,
-            Self::T3Des192CbcMode,
-            Self::Aes128CbcMode,
-            Self::Aes256CbcMode,
-        ]
-        .into_iter()
-        .find(|algorithm| *algorithm as i32 == number)
-    }
-
-    /// How many octets the cipher's key has.
-    pub const fn key_length(self) -> usize {
-        match self {
-            Self::None => 0,
-            Self::Des64CbcMode => 8,
-            Self::T3Des192CbcMode => 24,
-            Self::Aes128CbcMode => 16,
-            Self::Aes256CbcMode => 32,
-        }
-    }
-}
-
 impl ConfigSet<'_> {
     /// The SET's bindings: ConfigFile, ProvConfigHash and, for an encrypted file, ProvConfigKey and, where the
     /// dialect has it, ProvConfigEncryptAlg.
     ///
     /// # Errors
     /// [`ConfigSetError`].
-    pub fn bindings(&self, dialect: MibDialect, placement: KeyPlacement) -> Result<Vec<VarBind>, ConfigSetError> {
+    pub fn bindings(&self, dialect: MibDialect) -> Result<Vec<VarBind>, ConfigSetError> {
         let oids = dialect.oids();
         if !(1..=MAX_URL).contains(&self.url.len()) || !self.url.is_ascii() {
             return Err(ConfigSetError::Url(self.url.len()));
         }
-        if !is_hash_length(dialect, self.hash.len()) {
-            return Err(ConfigSetError::Hash {
-                dialect,
-                length: self.hash.len(),
-            });
+        let length = self.hash.len();
+        if !is_hash_length(dialect, length) {
+            return Err(ConfigSetError::Hash { dialect, length });
         }
         let mut bindings = vec![
             VarBind::new(oid(oids.config_file), Value::text(self.url)),
             VarBind::new(oid(oids.prov_config_hash), Value::OctetString(self.hash.to_vec())),
         ];
-        if let Some((algorithm, key)) = self.encryption {
-            let object = key_object(dialect, algorithm, key, placement)?;
-            bindings.push(VarBind::new(
-                oid(oids.prov_config_key),
-                Value::Secret(SecretOctets(object)),
-            ));
+        if let Some(encryption) = &self.encryption {
+            encryption.check(dialect)?;
+            let key = SecretOctets(encryption.key_object.clone());
+            bindings.push(VarBind::new(oid(oids.prov_config_key), Value::Secret(key)));
             if let Some(arcs) = oids.prov_config_encrypt_alg {
-                bindings.push(VarBind::new(oid(arcs), Value::Integer(algorithm as i32)));
+                bindings.push(VarBind::new(oid(arcs), Value::Integer(encryption.algorithm)));
             }
         }
         Ok(bindings)
+    }
+}
+
+impl FileEncryption {
+    /// Whether the dialect's objects can say this.
+    fn check(&self, dialect: MibDialect) -> Result<(), ConfigSetError> {
+        let algorithm = self.algorithm;
+        let length = self.key_object.len();
+        let ciphers = match dialect {
+            MibDialect::Ietf => DES..=4,
+            MibDialect::CableLabs | MibDialect::Euro => DES..=DES,
+        };
+        if !ciphers.contains(&algorithm) {
+            return Err(ConfigSetError::Algorithm { dialect, algorithm });
+        }
+        if length != key_object_length(dialect) {
+            return Err(ConfigSetError::Key { dialect, length });
+        }
+        Ok(())
     }
 }
 
@@ -168,34 +139,11 @@ fn is_hash_length(dialect: MibDialect, length: usize) -> bool {
     length == 20 || length == 16 && dialect == MibDialect::CableLabs
 }
 
-/// The content of ProvConfigKey: under the IETF MIB 32 octets, under the others a DES key.
-fn key_object(
-    dialect: MibDialect,
-    algorithm: EncryptAlg,
-    key: &Secret,
-    placement: KeyPlacement,
-) -> Result<Secret, ConfigSetError> {
-    let sayable = match dialect {
-        MibDialect::Ietf => algorithm != EncryptAlg::None,
-        MibDialect::CableLabs | MibDialect::Euro => algorithm == EncryptAlg::Des64CbcMode,
-    };
-    if !sayable {
-        return Err(ConfigSetError::Algorithm { dialect, algorithm });
+fn key_object_length(dialect: MibDialect) -> usize {
+    match dialect {
+        MibDialect::Ietf => 32,
+        MibDialect::CableLabs | MibDialect::Euro => 8,
     }
-    if key.len() != algorithm.key_length() {
-        return Err(ConfigSetError::Key {
-            algorithm,
-            length: key.len(),
-        });
-    }
-    if dialect != MibDialect::Ietf {
-        return Ok(key.clone());
-    }
-    let filling = vec![0; IETF_KEY_OBJECT - key.len()];
-    Ok(Secret::new(match placement {
-        KeyPlacement::Leading => [key.expose(), &filling].concat(),
-        KeyPlacement::Trailing => [&filling, key.expose()].concat(),
-    }))
 }
 
 impl ReceivedConfig {
@@ -203,12 +151,8 @@ impl ReceivedConfig {
     ///
     /// # Errors
     /// [`SetRefusal`]: what the device answers to a value of the wrong type, size or range, to a SET without file or
-    /// hash, and to a cipher without key.
-    pub fn from_bindings(
-        bindings: &[VarBind],
-        dialect: MibDialect,
-        placement: KeyPlacement,
-    ) -> Result<Self, SetRefusal> {
+    /// hash, and to a key for no cipher.
+    pub fn from_bindings(bindings: &[VarBind], dialect: MibDialect) -> Result<Self, SetRefusal> {
         let oids = dialect.oids();
         let find = |arcs: &[u32]| Object::find(bindings, arcs);
         let missing = SetRefusal {
@@ -220,28 +164,14 @@ impl ReceivedConfig {
         let hash = hash.octets(|length| is_hash_length(dialect, length))?.to_vec();
         let algorithm = match oids.prov_config_encrypt_alg.and_then(find) {
             Some(object) => object.algorithm()?,
-            None => EncryptAlg::Des64CbcMode,
+            None => DES,
         };
-        let key = match find(oids.prov_config_key) {
-            Some(object) => object.key(dialect)?,
+        let encryption = match find(oids.prov_config_key) {
+            Some(object) => object.key(dialect, algorithm)?,
             None => None,
-        };
-        let encryption = match (key, algorithm) {
-            (Some(_), EncryptAlg::None) => return Err(missing),
-            (Some(key), _) => Some((algorithm, key_in(key, algorithm, placement))),
-            (None, _) => None,
         };
         Ok(Self { url, hash, encryption })
     }
-}
-
-/// The cipher's key within its object.
-fn key_in(object: &[u8], algorithm: EncryptAlg, placement: KeyPlacement) -> Secret {
-    let length = algorithm.key_length().min(object.len());
-    Secret::from(match placement {
-        KeyPlacement::Leading => &object[..length],
-        KeyPlacement::Trailing => &object[object.len() - length..],
-    })
 }
 
 /// One binding of a SET and its number.
@@ -286,20 +216,28 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn algorithm(self) -> Result<EncryptAlg, SetRefusal> {
+    fn algorithm(self) -> Result<i32, SetRefusal> {
         match self.value {
-            Value::Integer(number) => EncryptAlg::from_number(*number).ok_or(self.refuse(ErrorStatus::WrongValue)),
+            Value::Integer(number @ 0..=4) => Ok(*number),
+            Value::Integer(_) => Err(self.refuse(ErrorStatus::WrongValue)),
             _ => Err(self.refuse(ErrorStatus::WrongType)),
         }
     }
 
     /// The key object's content; of no octets, where the dialect allows it, no key.
-    fn key(self, dialect: MibDialect) -> Result<Option<&'a [u8]>, SetRefusal> {
-        let octets = self.octets(|length| match dialect {
-            MibDialect::Ietf => length == IETF_KEY_OBJECT,
-            MibDialect::CableLabs | MibDialect::Euro => length == 0 || length == 8,
-        })?;
-        Ok((!octets.is_empty()).then_some(octets))
+    fn key(self, dialect: MibDialect, algorithm: i32) -> Result<Option<FileEncryption>, SetRefusal> {
+        let may_be_empty = dialect != MibDialect::Ietf;
+        let octets = self.octets(|length| length == key_object_length(dialect) || may_be_empty && length == 0)?;
+        if octets.is_empty() {
+            return Ok(None);
+        }
+        if algorithm == 0 {
+            return Err(self.refuse(ErrorStatus::InconsistentValue));
+        }
+        Ok(Some(FileEncryption {
+            algorithm,
+            key_object: Secret::from(octets),
+        }))
     }
 }
 
@@ -309,108 +247,97 @@ mod tests {
 
     const URL: &str = "tftp://[2001:db8::1]/0011.bin";
 
-    fn set(hash: &[u8], encryption: Option<(EncryptAlg, &Secret)>) -> ConfigSet<'static> {
-        // Leaked for the test's sake: the fields are borrowed.
+    fn encrypted(algorithm: i32, length: u8) -> ConfigSet<'static> {
+        ConfigSet {
+            encryption: Some(FileEncryption {
+                algorithm,
+                key_object: Secret::new((1..=length).collect()),
+            }),
+            ..clear(&[9; 20])
+        }
+    }
+
+    fn clear(hash: &'static [u8]) -> ConfigSet<'static> {
         ConfigSet {
             url: URL,
-            hash: hash.to_vec().leak(),
-            encryption: encryption.map(|(algorithm, key)| (algorithm, &*Box::leak(Box::new(key.clone())))),
+            hash,
+            encryption: None,
         }
     }
 
     #[test]
     fn p23_every_cipher_of_each_dialect_and_back() {
-        use EncryptAlg::*;
-        for (dialect, ciphers) in [
-            (
-                MibDialect::Ietf,
-                &[Des64CbcMode, T3Des192CbcMode, Aes128CbcMode, Aes256CbcMode][..],
-            ),
-            (MibDialect::CableLabs, &[Des64CbcMode]),
-            (MibDialect::Euro, &[Des64CbcMode]),
-        ] {
-            for &algorithm in ciphers {
-                for placement in [KeyPlacement::Leading, KeyPlacement::Trailing] {
-                    let key = Secret::new((1..=algorithm.key_length() as u8).collect());
-                    let bindings = set(&[9; 20], Some((algorithm, &key)))
-                        .bindings(dialect, placement)
-                        .unwrap();
-                    assert_eq!(bindings.len(), if dialect == MibDialect::Ietf { 4 } else { 3 });
-                    let received = ReceivedConfig::from_bindings(&bindings, dialect, placement).unwrap();
-                    assert_eq!((received.url.as_str(), received.hash.as_slice()), (URL, &[9; 20][..]));
-                    let (with, read) = received.encryption.unwrap();
-                    assert_eq!(with, algorithm);
-                    assert!(read.ct_eq(key.expose()));
-                }
+        let names = [
+            (MibDialect::Ietf, 1..=4, 32),
+            (MibDialect::CableLabs, 1..=1, 8),
+            (MibDialect::Euro, 1..=1, 8),
+        ];
+        for (dialect, ciphers, length) in names {
+            for algorithm in ciphers {
+                let set = encrypted(algorithm, length);
+                let bindings = set.bindings(dialect).unwrap();
+                assert_eq!(bindings.len(), if dialect == MibDialect::Ietf { 4 } else { 3 });
+                let received = ReceivedConfig::from_bindings(&bindings, dialect).unwrap();
+                assert_eq!((received.url.as_str(), received.hash.as_slice()), (URL, &[9; 20][..]));
+                let read = received.encryption.unwrap();
+                assert_eq!(read.algorithm, algorithm);
+                assert!(read.key_object.ct_eq(set.encryption.unwrap().key_object.expose()));
             }
         }
     }
 
     #[test]
-    fn p23_the_ietf_key_stands_first_in_32_octets() {
-        let key = Secret::new(vec![0xaa; 16]);
-        let bindings = set(&[0; 20], Some((EncryptAlg::Aes128CbcMode, &key)))
-            .bindings(MibDialect::Ietf, KeyPlacement::Leading)
-            .unwrap();
-        let octets = bindings[2].value.as_octets().unwrap();
-        assert_eq!(octets, [[0xaa; 16], [0; 16]].concat());
-        assert_eq!(bindings[3].value, Value::Integer(3));
-    }
-
-    #[test]
     fn p23_a_clear_file_goes_without_key_and_algorithm() {
         for dialect in MibDialect::ALL {
-            let bindings = set(&[0; 20], None).bindings(dialect, KeyPlacement::Leading).unwrap();
+            let bindings = clear(&[0; 20]).bindings(dialect).unwrap();
             assert_eq!(bindings.len(), 2);
-            let received = ReceivedConfig::from_bindings(&bindings, dialect, KeyPlacement::Leading).unwrap();
+            let received = ReceivedConfig::from_bindings(&bindings, dialect).unwrap();
             assert!(received.encryption.is_none());
         }
     }
 
     #[test]
     fn what_does_not_fit_is_not_sent() {
-        let bindings = |set: &ConfigSet<'_>, dialect| set.bindings(dialect, KeyPlacement::Leading).map(drop);
-        let md5 = set(&[0; 16], None);
-        assert_eq!(bindings(&md5, MibDialect::CableLabs), Ok(()));
+        let error = |set: &ConfigSet<'_>, dialect| set.bindings(dialect).map(drop);
+        assert_eq!(error(&clear(&[0; 16]), MibDialect::CableLabs), Ok(()));
         for dialect in [MibDialect::Ietf, MibDialect::Euro] {
-            assert_eq!(
-                bindings(&md5, dialect),
-                Err(ConfigSetError::Hash { dialect, length: 16 })
-            );
+            let expected = ConfigSetError::Hash { dialect, length: 16 };
+            assert_eq!(error(&clear(&[0; 16]), dialect), Err(expected));
         }
-        let key = Secret::new(vec![0; 16]);
-        let aes = set(&[0; 20], Some((EncryptAlg::Aes128CbcMode, &key)));
-        for dialect in [MibDialect::CableLabs, MibDialect::Euro] {
-            let algorithm = EncryptAlg::Aes128CbcMode;
-            assert_eq!(
-                bindings(&aes, dialect),
-                Err(ConfigSetError::Algorithm { dialect, algorithm })
-            );
+        for (dialect, algorithm, length) in [
+            (MibDialect::CableLabs, 3, 8),
+            (MibDialect::Euro, 2, 8),
+            (MibDialect::Ietf, 0, 32),
+            (MibDialect::Ietf, 5, 32),
+        ] {
+            let expected = ConfigSetError::Algorithm { dialect, algorithm };
+            assert_eq!(error(&encrypted(algorithm, length), dialect), Err(expected));
         }
-        let des = set(&[0; 20], Some((EncryptAlg::Des64CbcMode, &key)));
-        let wrong_key = ConfigSetError::Key {
-            algorithm: EncryptAlg::Des64CbcMode,
-            length: 16,
-        };
-        assert_eq!(bindings(&des, MibDialect::Ietf), Err(wrong_key));
+        for (dialect, length) in [
+            (MibDialect::Ietf, 8),
+            (MibDialect::CableLabs, 32),
+            (MibDialect::Euro, 0),
+        ] {
+            let expected = ConfigSetError::Key {
+                dialect,
+                length: usize::from(length),
+            };
+            assert_eq!(error(&encrypted(1, length), dialect), Err(expected));
+        }
         let long = "x".repeat(256);
-        let long = ConfigSet {
-            url: &long,
-            ..set(&[0; 20], None)
-        };
-        assert_eq!(bindings(&long, MibDialect::Ietf), Err(ConfigSetError::Url(256)));
+        for url in ["", "tftp://é/", &long] {
+            let set = ConfigSet { url, ..clear(&[0; 20]) };
+            assert_eq!(error(&set, MibDialect::Ietf), Err(ConfigSetError::Url(url.len())));
+        }
     }
 
     #[test]
     fn rfc_3416_4_2_5_a_device_names_the_binding_it_refuses() {
-        let key = Secret::new(vec![1; 16]);
-        let good = set(&[0; 20], Some((EncryptAlg::Aes128CbcMode, &key)))
-            .bindings(MibDialect::Ietf, KeyPlacement::Leading)
-            .unwrap();
+        let good = encrypted(3, 32).bindings(MibDialect::Ietf).unwrap();
         let refusal = |at: usize, value: Value| {
             let mut bindings = good.clone();
             bindings[at].value = value;
-            ReceivedConfig::from_bindings(&bindings, MibDialect::Ietf, KeyPlacement::Leading).unwrap_err()
+            ReceivedConfig::from_bindings(&bindings, MibDialect::Ietf).unwrap_err()
         };
         let expected = |status, index| SetRefusal { status, index };
         assert_eq!(refusal(0, Value::text("")), expected(ErrorStatus::WrongLength, 1));
@@ -422,10 +349,9 @@ mod tests {
         assert_eq!(refusal(3, Value::Integer(9)), expected(ErrorStatus::WrongValue, 4));
         assert_eq!(
             refusal(3, Value::Integer(0)),
-            expected(ErrorStatus::InconsistentValue, 0)
+            expected(ErrorStatus::InconsistentValue, 3)
         );
-        let without_hash = [good[0].clone()];
-        let refused = ReceivedConfig::from_bindings(&without_hash, MibDialect::Ietf, KeyPlacement::Leading);
-        assert_eq!(refused.unwrap_err(), expected(ErrorStatus::InconsistentValue, 0));
+        let without_hash = ReceivedConfig::from_bindings(&good[..1], MibDialect::Ietf);
+        assert_eq!(without_hash.unwrap_err(), expected(ErrorStatus::InconsistentValue, 0));
     }
 }

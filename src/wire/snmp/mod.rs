@@ -24,7 +24,7 @@ pub mod usm;
 pub mod varbind;
 
 pub use ber::{BerError, BerErrorKind};
-pub use config_set::{ConfigSet, ConfigSetError, EncryptAlg, KeyPlacement, ReceivedConfig, SetRefusal};
+pub use config_set::{ConfigSet, ConfigSetError, FileEncryption, ReceivedConfig, SetRefusal};
 pub use message::{MAX_MESSAGE, Message, ScopedPdu, V2cMessage, V3Message, parse};
 pub use notification::{Notification, NotificationError, ProvisioningState, Received};
 pub use outgoing::{OutgoingRequest, encode_discovery, encode_request, encode_response, encode_v2c};

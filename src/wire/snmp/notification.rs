@@ -1,5 +1,7 @@
 //! PacketCable's two notifications, in the three MIB dialects (RFC 4682; fact sheet provisioning §2.3, CERTAIN).
 
+use std::fmt;
+
 use super::pdu::{Pdu, PduKind};
 use super::varbind::{Value, VarBind};
 use crate::mib::dialect::{DialectOids, IF_PHYS_ADDRESS_1, MibDialect, SNMP_TRAP_OID, SYS_DESCR, SYS_UP_TIME, oid};
@@ -98,14 +100,6 @@ impl ProvisioningState {
         Self::ALL.into_iter().find(|state| *state as i32 == number)
     }
 
-    /// Whether the device works: one of the three kinds of pass.
-    pub fn is_pass(self) -> bool {
-        matches!(
-            self,
-            Self::Pass | Self::PassWithWarnings | Self::PassWithIncompleteParsing
-        )
-    }
-
     /// The enumeration's label in RFC 4682.
     pub const fn label(self) -> &'static str {
         match self {
@@ -117,6 +111,12 @@ impl ProvisioningState {
             Self::FailureInternalError => "failureInternalError",
             Self::FailureOtherReason => "failureOtherReason",
         }
+    }
+}
+
+impl fmt::Display for ProvisioningState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
     }
 }
 

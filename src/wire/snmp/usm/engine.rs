@@ -30,12 +30,11 @@ pub struct LocalEngine {
 pub struct RemoteEngine {
     /// snmpEngineBoots as last learned.
     pub boots: u32,
-    /// snmpEngineTime at `received_at`, in seconds.
+    /// snmpEngineTime at `received_at`, in seconds: the greatest received under these boots, so that it is
+    /// latestReceivedEngineTime as well.
     pub time: u32,
     /// When that was learned, by this side's clock.
     pub received_at: Timestamp,
-    /// latestReceivedEngineTime: the greatest time received under these boots, in seconds.
-    pub latest: u32,
 }
 
 /// A message's boots and time lie outside the time window.
@@ -69,7 +68,6 @@ impl RemoteEngine {
         boots: 0,
         time: 0,
         received_at: Timestamp(0),
-        latest: 0,
     };
 
     /// An engine that stated its boots and time at `now`: in an AP Request or AP Reply (profile P12).
@@ -78,7 +76,6 @@ impl RemoteEngine {
             boots,
             time,
             received_at: now,
-            latest: time,
         }
     }
 
@@ -97,7 +94,7 @@ impl RemoteEngine {
     /// # Errors
     /// [`OutsideWindow`]: the message is older than the window allows, or its boots are used up. What was known stays.
     pub fn accept(&self, boots: u32, time: u32, now: Timestamp) -> Result<Self, OutsideWindow> {
-        let newer = boots > self.boots || boots == self.boots && time > self.latest;
+        let newer = boots > self.boots || boots == self.boots && time > self.time;
         let known = if newer { Self::learned(boots, time, now) } else { *self };
         let behind = u64::from(known.time_at(now).saturating_sub(time));
         if known.boots >= MAX_BOOTS || boots < known.boots || behind > TIME_WINDOW.as_secs() {

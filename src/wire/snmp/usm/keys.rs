@@ -89,8 +89,8 @@ pub fn password_to_key(protocol: AuthProtocol, password: &[u8]) -> Result<Secret
         return Err(KeyError::ShortPassword(password.len()));
     }
     Ok(match protocol {
-        AuthProtocol::HmacMd5 => expand::<Md5>(password),
-        AuthProtocol::HmacSha1 => expand::<Sha1>(password),
+        AuthProtocol::Md5 => expand::<Md5>(password),
+        AuthProtocol::Sha1 => expand::<Sha1>(password),
     })
 }
 
@@ -98,8 +98,8 @@ pub fn password_to_key(protocol: AuthProtocol, password: &[u8]) -> Result<Secret
 /// which hash; `key` may have any length, as a key from key management has (profile P8).
 pub fn localize(protocol: AuthProtocol, key: &Secret, engine: &EngineId) -> Secret {
     match protocol {
-        AuthProtocol::HmacMd5 => hash::<Md5>(key, engine),
-        AuthProtocol::HmacSha1 => hash::<Sha1>(key, engine),
+        AuthProtocol::Md5 => hash::<Md5>(key, engine),
+        AuthProtocol::Sha1 => hash::<Sha1>(key, engine),
     }
 }
 
@@ -132,24 +132,24 @@ mod tests {
 
     #[test]
     fn rfc_3414_a_3_1_md5() {
-        let key = password_to_key(AuthProtocol::HmacMd5, b"maplesyrup").unwrap();
+        let key = password_to_key(AuthProtocol::Md5, b"maplesyrup").unwrap();
         assert_eq!(hex(key.expose()), "9faf3283884e92834ebc9847d8edd963");
-        let localized = localize(AuthProtocol::HmacMd5, &key, &engine());
+        let localized = localize(AuthProtocol::Md5, &key, &engine());
         assert_eq!(hex(localized.expose()), "526f5eed9fcce26f8964c2930787d82b");
     }
 
     #[test]
     fn rfc_3414_a_3_2_sha() {
-        let key = password_to_key(AuthProtocol::HmacSha1, b"maplesyrup").unwrap();
+        let key = password_to_key(AuthProtocol::Sha1, b"maplesyrup").unwrap();
         assert_eq!(hex(key.expose()), "9fb5cc0381497b3793528939ff788d5d79145211");
-        let localized = localize(AuthProtocol::HmacSha1, &key, &engine());
+        let localized = localize(AuthProtocol::Sha1, &key, &engine());
         assert_eq!(hex(localized.expose()), "6695febc9288e36282235fc7151f128497b38f3f");
     }
 
     #[test]
     fn keys_from_passwords_are_the_localised_ones_cut_to_size() {
-        let privacy = Some((PrivProtocol::Aes128Cfb, &b"maplesyrup"[..]));
-        let keys = LocalizedKeys::from_passwords(AuthProtocol::HmacSha1, b"maplesyrup", privacy, &engine()).unwrap();
+        let privacy = Some((PrivProtocol::Aes128, &b"maplesyrup"[..]));
+        let keys = LocalizedKeys::from_passwords(AuthProtocol::Sha1, b"maplesyrup", privacy, &engine()).unwrap();
         assert_eq!(
             hex(keys.auth.octets().expose()),
             "6695febc9288e36282235fc7151f128497b38f3f"
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn rfc_3414_11_2_short_passwords_make_no_keys() {
         assert_eq!(
-            password_to_key(AuthProtocol::HmacMd5, b"").unwrap_err(),
+            password_to_key(AuthProtocol::Md5, b"").unwrap_err(),
             KeyError::ShortPassword(0)
         );
     }

@@ -14,12 +14,12 @@ const DES_BLOCK: usize = 8;
 
 /// How messages are encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "lowercase")]
 pub enum PrivProtocol {
     /// DES-CBC (key management ciphersuite 0x21, profile P13).
-    DesCbc,
+    Des,
     /// AES-128-CFB with feedback of whole blocks (profile P13).
-    Aes128Cfb,
+    Aes128,
 }
 
 /// A localised privacy key of 16 octets: for DES, 8 of key and 8 of pre-IV (RFC 3414 §8.1.1.1); for AES, the key.
@@ -86,7 +86,7 @@ impl PrivKey {
     /// (RFC 3414 §8.1.1.2); `boots` and `time` are those in the message.
     pub(crate) fn encrypt(&self, boots: u32, time: u32, salt: Salt, data: &mut Vec<u8>) -> [u8; 8] {
         match self.protocol {
-            PrivProtocol::DesCbc => {
+            PrivProtocol::Des => {
                 data.resize(data.len().next_multiple_of(DES_BLOCK), 0);
                 // The salt is the engine's boots and a counter of 32 bits (RFC 3414 §8.1.1.1).
                 let parameters = (u64::from(boots) << 32 | salt.0 & 0xffff_ffff).to_be_bytes();
@@ -95,7 +95,7 @@ impl PrivKey {
                 cbc::Encryptor::<des::Des>::new(&Array(*key), &Array(*iv)).encrypt_blocks(blocks);
                 parameters
             }
-            PrivProtocol::Aes128Cfb => {
+            PrivProtocol::Aes128 => {
                 let parameters = salt.0.to_be_bytes();
                 let (key, iv) = self.aes(boots, time, parameters);
                 cfb_mode::Encryptor::<aes::Aes128>::new(&Array(*key), &Array(iv)).encrypt(data);
@@ -114,7 +114,7 @@ impl PrivKey {
     ) -> Result<(), Undecryptable> {
         let parameters: [u8; 8] = parameters.try_into().map_err(|_| Undecryptable)?;
         match self.protocol {
-            PrivProtocol::DesCbc => {
+            PrivProtocol::Des => {
                 let (key, iv) = self.des(parameters);
                 let (blocks, rest) = Array::slice_as_chunks_mut(data);
                 if !rest.is_empty() {
@@ -122,7 +122,7 @@ impl PrivKey {
                 }
                 cbc::Decryptor::<des::Des>::new(&Array(*key), &Array(*iv)).decrypt_blocks(blocks);
             }
-            PrivProtocol::Aes128Cfb => {
+            PrivProtocol::Aes128 => {
                 let (key, iv) = self.aes(boots, time, parameters);
                 cfb_mode::Decryptor::<aes::Aes128>::new(&Array(*key), &Array(iv)).decrypt(data);
             }
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn rfc_3414_8_1_1_fips_81_cbc_with_the_pre_iv_taken_apart() {
         // FIPS 81's key and text; its initialisation vector 1234567890abcdef is pre-IV XOR (boots, counter).
-        let key = key(PrivProtocol::DesCbc, "0123456789abcdef1234567290abcdea");
+        let key = key(PrivProtocol::Des, "0123456789abcdef1234567290abcdea");
         let mut data = b"Now is the time for all ".to_vec();
         let parameters = key.encrypt(0x0000_000a, 99, Salt(0xffff_ffff_0000_0005), &mut data);
         assert_eq!(hex(&parameters), "0000000a00000005");
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn rfc_3826_3_1_2_1_sp_800_38a_cfb128_with_the_iv_from_boots_time_and_salt() {
-        let key = key(PrivProtocol::Aes128Cfb, "2b7e151628aed2a6abf7158809cf4f3c");
+        let key = key(PrivProtocol::Aes128, "2b7e151628aed2a6abf7158809cf4f3c");
         let mut data = unhex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51").unwrap();
         let parameters = key.encrypt(0x0001_0203, 0x0405_0607, Salt(0x0809_0a0b_0c0d_0e0f), &mut data);
         assert_eq!(hex(&parameters), "08090a0b0c0d0e0f");
@@ -184,10 +184,10 @@ mod tests {
 
     #[test]
     fn rfc_3414_8_3_2_octets_that_nobody_encrypted() {
-        let key = key(PrivProtocol::DesCbc, "00000000000000000000000000000000");
+        let key = key(PrivProtocol::Des, "00000000000000000000000000000000");
         assert_eq!(key.decrypt(0, 0, &[0; 8], &mut [0; 15]), Err(Undecryptable));
         assert_eq!(key.decrypt(0, 0, &[0; 7], &mut [0; 16]), Err(Undecryptable));
-        assert!(PrivKey::new(PrivProtocol::DesCbc, &[0; 15]).is_err());
+        assert!(PrivKey::new(PrivProtocol::Des, &[0; 15]).is_err());
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
             aes: bool, octets: [u8; 16], boots: u32, time: u32, salt: u64,
             data in prop::collection::vec(any::<u8>(), 0..200),
         ) {
-            let protocol = if aes { PrivProtocol::Aes128Cfb } else { PrivProtocol::DesCbc };
+            let protocol = if aes { PrivProtocol::Aes128 } else { PrivProtocol::Des };
             let key = PrivKey::new(protocol, &octets).unwrap();
             let mut sealed = data.clone();
             let parameters = key.encrypt(boots, time, Salt(salt), &mut sealed);
