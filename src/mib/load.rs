@@ -1,0 +1,160 @@
+//! From the text of MIB modules to [`Object`]s: mib-rs reads and resolves, here is kept what provisioning asks.
+
+use mib_rs::{BaseType, DiagnosticConfig, IndexEncoding, Loader, Mib, ResolverStrictness, Severity};
+
+use super::names::LoadError;
+use super::object::{Access, Base, IndexForm, IndexPart, Kind, Object, Syntax};
+use crate::value::Oid;
+
+/// Reads modules. Foundation modules (SNMPv2-SMI and such) need not be among them.
+pub(super) fn load<'a>(modules: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Vec<Object>, LoadError> {
+    let sources = modules
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text.as_bytes()));
+    let mib = Loader::new()
+        .source(mib_rs::source::memory_modules(sources))
+        .resolver_strictness(ResolverStrictness::Normal)
+        .diagnostic_config(DiagnosticConfig::default())
+        .parallelism(1)
+        .load()
+        .map_err(|error| LoadError::Read(error.to_string()))?;
+    refuse_errors(&mib)?;
+    let nodes = mib.user_modules().flat_map(|module| {
+        let identities = module
+            .identities()
+            .iter()
+            .filter_map(move |identity| second_name(module, identity));
+        module
+            .nodes()
+            .filter_map(move |node| object(module.name(), node))
+            .chain(identities)
+    });
+    Ok(nodes.collect())
+}
+
+/// A module's identity where another module has already named its node: mib-rs gives a node one name.
+fn second_name(module: mib_rs::Module<'_>, identity: &mib_rs::ModuleIdentityData) -> Option<Object> {
+    if module
+        .node(identity.name())
+        .is_some_and(|node| node.name() == identity.name())
+    {
+        return None;
+    }
+    Some(Object {
+        module: module.name().into(),
+        name: identity.name().into(),
+        oid: Oid::new(identity.oid()).ok()?,
+        kind: Kind::Node,
+    })
+}
+
+/// Anything that mib-rs calls an error, and any reference that leads nowhere.
+fn refuse_errors(mib: &Mib) -> Result<(), LoadError> {
+    let report = mib.diagnostic_report();
+    let grave = report
+        .iter()
+        .find(|entry| entry.diagnostic().severity.at_least(Severity::Error));
+    if let Some(entry) = grave {
+        let text = entry.render().unwrap_or_else(|_| entry.diagnostic().to_string());
+        return Err(LoadError::Module(text));
+    }
+    match mib.unresolved().first() {
+        Some(reference) => Err(LoadError::Module(format!("nothing defines {reference:?}"))),
+        None => Ok(()),
+    }
+}
+
+fn object(module: &str, node: mib_rs::Node<'_>) -> Option<Object> {
+    // Roots of one arc exist in no datagram.
+    let oid = Oid::new(node.oid()).ok()?;
+    let kind = match node.object() {
+        Some(object) => object_kind(object)?,
+        None if node.notification().is_some() => Kind::Notification,
+        None => Kind::Node,
+    };
+    Some(Object {
+        module: module.into(),
+        name: node.name().into(),
+        oid,
+        kind,
+    })
+}
+
+fn object_kind(object: mib_rs::Object<'_>) -> Option<Kind> {
+    Some(match object.kind() {
+        mib_rs::Kind::Table => Kind::Table,
+        mib_rs::Kind::Row => Kind::Row,
+        mib_rs::Kind::Scalar => Kind::Scalar {
+            syntax: syntax(object)?,
+            access: access(object.access()),
+        },
+        mib_rs::Kind::Column => Kind::Column {
+            syntax: syntax(object)?,
+            access: access(object.access()),
+            index: object.row()?.effective_indexes().filter_map(index_part).collect(),
+        },
+        _ => Kind::Node,
+    })
+}
+
+fn access(access: mib_rs::Access) -> Access {
+    match access {
+        mib_rs::Access::ReadOnly => Access::ReadOnly,
+        mib_rs::Access::ReadWrite | mib_rs::Access::WriteOnly => Access::ReadWrite,
+        mib_rs::Access::ReadCreate => Access::ReadCreate,
+        mib_rs::Access::AccessibleForNotify => Access::Notify,
+        _ => Access::NotAccessible,
+    }
+}
+
+fn syntax(object: mib_rs::Object<'_>) -> Option<Syntax> {
+    let ty = object.ty()?;
+    let base = match ty.effective_base() {
+        BaseType::Integer32 => Base::Integer,
+        BaseType::Unsigned32 | BaseType::Gauge32 => Base::Unsigned,
+        BaseType::Counter32 => Base::Counter32,
+        BaseType::Counter64 => Base::Counter64,
+        BaseType::TimeTicks => Base::TimeTicks,
+        BaseType::IpAddress => Base::IpAddress,
+        BaseType::OctetString => Base::OctetString,
+        BaseType::ObjectIdentifier => Base::ObjectIdentifier,
+        BaseType::Bits => Base::Bits,
+        BaseType::Opaque => Base::Opaque,
+        _ => return None,
+    };
+    let named = match base {
+        Base::Bits => object.effective_bits(),
+        _ => object.effective_enums(),
+    };
+    let limits = match base {
+        Base::OctetString => object.effective_sizes(),
+        _ => object.effective_ranges(),
+    };
+    Some(Syntax {
+        base,
+        convention: ty.name().into(),
+        labels: named
+            .iter()
+            .map(|named| (named.label.as_str().into(), named.value))
+            .collect(),
+        ranges: limits
+            .iter()
+            .filter_map(|range| Some((range.min.as_i64()?, range.max.as_i64()?)))
+            .collect(),
+    })
+}
+
+fn index_part(index: mib_rs::Index<'_>) -> Option<IndexPart> {
+    let form = match index.encoding() {
+        IndexEncoding::Integer => IndexForm::Integer,
+        IndexEncoding::FixedString => IndexForm::Fixed(index.fixed_size().0),
+        IndexEncoding::LengthPrefixed => IndexForm::Counted,
+        IndexEncoding::Implied => IndexForm::Implied,
+        IndexEncoding::IpAddress => IndexForm::IpAddress,
+        _ => return None,
+    };
+    Some(IndexPart {
+        name: index.name().into(),
+        form,
+    })
+}
