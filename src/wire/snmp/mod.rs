@@ -11,7 +11,7 @@
 //! The side that **sends a request** makes it with [`encode_request`], or [`encode_discovery`] where the peer's
 //! engine is unknown, and takes what comes back with [`parse`] and [`process_reply`].
 
-mod ber;
+pub(crate) mod ber;
 mod config_set;
 mod message;
 mod notification;

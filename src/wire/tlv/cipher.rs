@@ -1,0 +1,426 @@
+//! Encryption of files for the secure flow (profile P22 and P24; fact sheet security §6).
+
+use aes::{Aes128, Aes256};
+use cbc::cipher::{
+    Array, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, KeyInit, KeyIvInit,
+};
+use cbc::{Decryptor, Encryptor};
+use des::{Des, TdesEde3};
+
+use super::key::FileKey;
+use crate::value::Random;
+
+/// `pktcMtaDevProvConfigEncryptAlg` (RFC 4682; fact sheet provisioning §2.3, CERTAIN).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EncryptAlgorithm {
+    /// 0: the file is clear.
+    None,
+    /// 1, `des64CbcMode`: the one algorithm of the CableLabs and Euro MIBs.
+    Des64Cbc,
+    /// 2, `t3Des192CbcMode`.
+    TripleDes192Cbc,
+    /// 3, `aes128CbcMode`: the default where the device's MIB has the object (P24).
+    #[default]
+    Aes128Cbc,
+    /// 4, `aes256CbcMode`.
+    Aes256Cbc,
+}
+
+impl EncryptAlgorithm {
+    /// Every algorithm, in the order of its number.
+    pub const ALL: [Self; 5] = [
+        Self::None,
+        Self::Des64Cbc,
+        Self::TripleDes192Cbc,
+        Self::Aes128Cbc,
+        Self::Aes256Cbc,
+    ];
+
+    /// The value of the MIB object.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::None => 0,
+            Self::Des64Cbc => 1,
+            Self::TripleDes192Cbc => 2,
+            Self::Aes128Cbc => 3,
+            Self::Aes256Cbc => 4,
+        }
+    }
+
+    /// The algorithm of a value of the MIB object.
+    pub fn from_number(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.number() == number)
+    }
+
+    /// The length of the key, in octets.
+    pub fn key_len(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Des64Cbc => 8,
+            Self::TripleDes192Cbc => 24,
+            Self::Aes128Cbc => 16,
+            Self::Aes256Cbc => 32,
+        }
+    }
+
+    /// The length of a cipher block and so of an IV, in octets; 1 where there is no cipher.
+    pub fn block_len(self) -> usize {
+        match self {
+            Self::None => 1,
+            Self::Des64Cbc | Self::TripleDes192Cbc => 8,
+            Self::Aes128Cbc | Self::Aes256Cbc => 16,
+        }
+    }
+}
+
+/// Where the IV of CBC comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IvSource {
+    /// Random, one block, before the ciphertext.
+    #[default]
+    Prepended,
+    /// Zero octets.
+    Zero,
+    /// The octets after the key in the key object.
+    KeyObject,
+}
+
+/// What becomes of a last block that the plaintext does not fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Padding {
+    /// Zero octets fill it; a full one gets none. The end delimiter tells the reader where to stop.
+    #[default]
+    ZeroFill,
+    /// Each octet of the pad is its length; a full block gets a whole block of pad (RFC 5652 §6.3).
+    Pkcs7,
+    /// Residual block termination, as DOCSIS baseline privacy has it: the last octets are combined with the
+    /// encryption of the ciphertext block before them, and the length stays.
+    Residual,
+}
+
+/// How a file is encrypted: one of the choices that profile P22 carries as data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FileForm {
+    /// Where the IV comes from.
+    pub iv: IvSource,
+    /// What fills the last block.
+    pub padding: Padding,
+}
+
+/// Why a file cannot be encrypted or decrypted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CipherError {
+    /// The key's length is not the algorithm's.
+    #[error("the key has {found} octets, and {algorithm:?} takes {}", .algorithm.key_len())]
+    KeyLength {
+        /// The algorithm.
+        algorithm: EncryptAlgorithm,
+        /// The key's length, in octets.
+        found: usize,
+    },
+    /// The form takes the IV from the key object, and that holds none.
+    #[error("the key object holds no IV of {0} octets")]
+    NoIv(usize),
+    /// The ciphertext is shorter than its IV, or no multiple of the block.
+    #[error("{found} octets are no ciphertext in blocks of {block} octets")]
+    Length {
+        /// The length of what was given, in octets.
+        found: usize,
+        /// The cipher's block, in octets.
+        block: usize,
+    },
+    /// The pad is wrong: most often the key is.
+    #[error("the last block's pad is wrong")]
+    Pad,
+}
+
+/// Encrypts a file's octets; with [`EncryptAlgorithm::None`] gives them back.
+///
+/// # Errors
+/// [`CipherError::KeyLength`], [`CipherError::NoIv`].
+pub fn encrypt(plain: &[u8], key: &FileKey, form: FileForm, random: &mut dyn Random) -> Result<Vec<u8>, CipherError> {
+    let block = key.algorithm().block_len();
+    if key.algorithm() == EncryptAlgorithm::None {
+        return Ok(plain.to_vec());
+    }
+    let iv = match form.iv {
+        IvSource::Prepended => {
+            let mut iv = vec![0; block];
+            random.fill(&mut iv);
+            iv
+        }
+        IvSource::Zero => vec![0; block],
+        IvSource::KeyObject => key.iv().ok_or(CipherError::NoIv(block))?.to_vec(),
+    };
+    let lead = if form.iv == IvSource::Prepended { block } else { 0 };
+    let mut out = Vec::with_capacity(lead + plain.len() + block);
+    out.extend_from_slice(&iv[..lead]);
+    out.extend_from_slice(plain);
+    let fill = match form.padding {
+        Padding::ZeroFill => (0, (block - plain.len() % block) % block),
+        Padding::Pkcs7 => {
+            let count = block - plain.len() % block;
+            // A block has at most 16 octets.
+            (count as u8, count)
+        }
+        Padding::Residual => (0, 0),
+    };
+    out.resize(out.len() + fill.1, fill.0);
+    let body = &mut out[lead..];
+    match key.algorithm() {
+        EncryptAlgorithm::None => {}
+        EncryptAlgorithm::Des64Cbc => encrypt_cbc::<Des>(key, &iv, body)?,
+        EncryptAlgorithm::TripleDes192Cbc => encrypt_cbc::<TdesEde3>(key, &iv, body)?,
+        EncryptAlgorithm::Aes128Cbc => encrypt_cbc::<Aes128>(key, &iv, body)?,
+        EncryptAlgorithm::Aes256Cbc => encrypt_cbc::<Aes256>(key, &iv, body)?,
+    }
+    Ok(out)
+}
+
+/// Decrypts what was delivered. With [`Padding::ZeroFill`] the zero octets stay; decoding stops before them.
+///
+/// # Errors
+/// [`CipherError`]. A wrong key is noticed only where the pad says so.
+pub fn decrypt(delivered: &[u8], key: &FileKey, form: FileForm) -> Result<Vec<u8>, CipherError> {
+    let block = key.algorithm().block_len();
+    if key.algorithm() == EncryptAlgorithm::None {
+        return Ok(delivered.to_vec());
+    }
+    let wrong = CipherError::Length {
+        found: delivered.len(),
+        block,
+    };
+    let (iv, body) = match form.iv {
+        IvSource::Prepended => {
+            let (iv, body) = delivered.split_at_checked(block).ok_or_else(|| wrong.clone())?;
+            (iv.to_vec(), body)
+        }
+        IvSource::Zero => (vec![0; block], delivered),
+        IvSource::KeyObject => (key.iv().ok_or(CipherError::NoIv(block))?.to_vec(), delivered),
+    };
+    if form.padding != Padding::Residual && body.len() % block != 0 {
+        return Err(wrong);
+    }
+    let mut plain = body.to_vec();
+    match key.algorithm() {
+        EncryptAlgorithm::None => {}
+        EncryptAlgorithm::Des64Cbc => decrypt_cbc::<Des>(key, &iv, &mut plain)?,
+        EncryptAlgorithm::TripleDes192Cbc => decrypt_cbc::<TdesEde3>(key, &iv, &mut plain)?,
+        EncryptAlgorithm::Aes128Cbc => decrypt_cbc::<Aes128>(key, &iv, &mut plain)?,
+        EncryptAlgorithm::Aes256Cbc => decrypt_cbc::<Aes256>(key, &iv, &mut plain)?,
+    }
+    if form.padding == Padding::Pkcs7 {
+        let count = pkcs7_len(&plain, block).ok_or(CipherError::Pad)?;
+        plain.truncate(plain.len() - count);
+    }
+    Ok(plain)
+}
+
+fn pkcs7_len(plain: &[u8], block: usize) -> Option<usize> {
+    let &last = plain.last()?;
+    let count = usize::from(last);
+    let pad = plain.len().checked_sub(count).and_then(|at| plain.get(at..))?;
+    (1..=block).contains(&count).then_some(())?;
+    pad.iter().all(|&octet| octet == last).then_some(count)
+}
+
+fn key_error(key: &FileKey) -> CipherError {
+    CipherError::KeyLength {
+        algorithm: key.algorithm(),
+        found: key.octets().len(),
+    }
+}
+
+/// CBC in place; octets that fill no block are terminated as a residual block.
+fn encrypt_cbc<C: BlockCipherEncrypt + KeyInit>(key: &FileKey, iv: &[u8], body: &mut [u8]) -> Result<(), CipherError> {
+    let mut mode = Encryptor::<C>::new_from_slices(key.octets().expose(), iv).map_err(|_| key_error(key))?;
+    let whole = body.len() - body.len() % iv.len();
+    let (blocks, residual) = body.split_at_mut(whole);
+    let (chunks, _) = Array::slice_as_chunks_mut(blocks);
+    mode.encrypt_blocks(chunks);
+    if !residual.is_empty() {
+        let before = blocks.last_chunk_of(iv.len()).unwrap_or(iv);
+        mask_residual::<C>(key, before, residual)?;
+    }
+    Ok(())
+}
+
+fn decrypt_cbc<C: BlockCipherEncrypt + BlockCipherDecrypt + KeyInit>(
+    key: &FileKey,
+    iv: &[u8],
+    body: &mut [u8],
+) -> Result<(), CipherError> {
+    let mut mode = Decryptor::<C>::new_from_slices(key.octets().expose(), iv).map_err(|_| key_error(key))?;
+    let whole = body.len() - body.len() % iv.len();
+    let (blocks, residual) = body.split_at_mut(whole);
+    if !residual.is_empty() {
+        // The mask comes from the last ciphertext block, so before that is decrypted.
+        let before = blocks.last_chunk_of(iv.len()).unwrap_or(iv);
+        mask_residual::<C>(key, before, residual)?;
+    }
+    let (chunks, _) = Array::slice_as_chunks_mut(blocks);
+    mode.decrypt_blocks(chunks);
+    Ok(())
+}
+
+/// Combines fewer octets than a block with the encryption of the ciphertext block (or IV) before them.
+fn mask_residual<C: BlockCipherEncrypt + KeyInit>(
+    key: &FileKey,
+    before: &[u8],
+    residual: &mut [u8],
+) -> Result<(), CipherError> {
+    let cipher = C::new_from_slice(key.octets().expose()).map_err(|_| key_error(key))?;
+    let mut mask = Array::try_from(before).map_err(|_| key_error(key))?;
+    cipher.encrypt_block(&mut mask);
+    residual
+        .iter_mut()
+        .zip(mask.iter())
+        .for_each(|(octet, mask)| *octet ^= mask);
+    Ok(())
+}
+
+/// The last octets of a slice, where it has so many.
+trait LastChunk {
+    fn last_chunk_of(&self, count: usize) -> Option<&[u8]>;
+}
+
+impl LastChunk for [u8] {
+    fn last_chunk_of(&self, count: usize) -> Option<&[u8]> {
+        self.len().checked_sub(count).and_then(|at| self.get(at..))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Secret, SeededRandom};
+    use proptest::prelude::*;
+    use std::process::{Command, Stdio};
+
+    fn forms() -> impl Iterator<Item = FileForm> {
+        [IvSource::Prepended, IvSource::Zero, IvSource::KeyObject]
+            .into_iter()
+            .flat_map(|iv| {
+                [Padding::ZeroFill, Padding::Pkcs7, Padding::Residual].map(|padding| FileForm { iv, padding })
+            })
+    }
+
+    #[test]
+    fn every_form_of_every_algorithm_comes_back() {
+        let mut random = SeededRandom::new(1);
+        for algorithm in EncryptAlgorithm::ALL {
+            for form in forms() {
+                for length in [0, 1, 7, 8, 15, 16, 17, 100, 1000] {
+                    let key = FileKey::generate(algorithm, form.iv, &mut random);
+                    let plain: Vec<u8> = (0..length).map(|at| at as u8 | 1).collect();
+                    let Ok(delivered) = encrypt(&plain, &key, form, &mut random) else {
+                        panic!("{algorithm:?} {form:?}");
+                    };
+                    let opened = decrypt(&delivered, &key, form).unwrap();
+                    assert!(opened.starts_with(&plain) && opened[length..].iter().all(|&octet| octet == 0));
+                    assert_eq!(opened.len() - length >= algorithm.block_len(), false, "{form:?}");
+                    if form.padding == Padding::Residual && form.iv != IvSource::Prepended {
+                        assert_eq!(delivered.len(), length);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn p22_a_block_of_iv_then_ciphertext_of_the_zero_filled_file() {
+        let mut random = SeededRandom::new(2);
+        let key = FileKey::generate(EncryptAlgorithm::Aes128Cbc, IvSource::Prepended, &mut random);
+        let length = |plain: usize| {
+            let plain = vec![1; plain];
+            encrypt(&plain, &key, FileForm::default(), &mut SeededRandom::new(3))
+                .unwrap()
+                .len()
+        };
+        assert_eq!((length(1), length(16), length(17)), (32, 32, 48));
+    }
+
+    #[test]
+    fn openssl_decrypts_what_we_encrypt() {
+        let mut random = SeededRandom::new(4);
+        let plain = b"\xfe\x01\x01\x0b\x12 not sixteen octets \xfe\x01\xff";
+        for (algorithm, name, legacy) in [
+            (EncryptAlgorithm::Des64Cbc, "-des-cbc", true),
+            (EncryptAlgorithm::TripleDes192Cbc, "-des-ede3-cbc", false),
+            (EncryptAlgorithm::Aes128Cbc, "-aes-128-cbc", false),
+            (EncryptAlgorithm::Aes256Cbc, "-aes-256-cbc", false),
+        ] {
+            for padding in [Padding::ZeroFill, Padding::Pkcs7] {
+                let form = FileForm {
+                    iv: IvSource::Prepended,
+                    padding,
+                };
+                let key = FileKey::generate(algorithm, form.iv, &mut random);
+                let delivered = encrypt(plain, &key, form, &mut random).unwrap();
+                let (iv, body) = delivered.split_at(algorithm.block_len());
+                let mut command = Command::new("openssl");
+                command.args(["enc", "-d", name, "-K", &crate::value::hex(key.octets().expose())]);
+                command.args(["-iv", &crate::value::hex(iv)]);
+                if padding == Padding::ZeroFill {
+                    command.arg("-nopad");
+                }
+                if legacy {
+                    command.args(["-provider", "legacy", "-provider", "default"]);
+                }
+                command.stdin(Stdio::piped()).stdout(Stdio::piped());
+                let mut child = command.spawn().unwrap();
+                std::io::Write::write_all(&mut child.stdin.take().unwrap(), body).unwrap();
+                let output = child.wait_with_output().unwrap();
+                assert!(
+                    output.status.success() && output.stdout.starts_with(plain),
+                    "{name} {padding:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_ciphertext_is_refused() {
+        let mut random = SeededRandom::new(5);
+        let key = FileKey::generate(EncryptAlgorithm::Aes128Cbc, IvSource::Prepended, &mut random);
+        let form = FileForm::default();
+        assert_eq!(
+            decrypt(&[0; 15], &key, form),
+            Err(CipherError::Length { found: 15, block: 16 })
+        );
+        assert_eq!(
+            decrypt(&[0; 31], &key, form),
+            Err(CipherError::Length { found: 31, block: 16 })
+        );
+        let pkcs7 = FileForm {
+            padding: Padding::Pkcs7,
+            ..form
+        };
+        assert_eq!(decrypt(&[0; 16], &key, pkcs7), Err(CipherError::Pad));
+        let from_object = FileForm {
+            iv: IvSource::KeyObject,
+            ..form
+        };
+        assert_eq!(decrypt(&[0; 32], &key, from_object), Err(CipherError::NoIv(16)));
+        let short = FileKey::new(EncryptAlgorithm::Aes128Cbc, Secret::new(vec![0; 8]));
+        assert!(matches!(
+            decrypt(&[0; 32], &short, form),
+            Err(CipherError::KeyLength { found: 8, .. })
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_octets_never_panic(octets in prop::collection::vec(any::<u8>(), 0..100), number in 0i32..5) {
+            let algorithm = EncryptAlgorithm::from_number(number).unwrap();
+            for form in forms() {
+                let key = FileKey::generate(algorithm, form.iv, &mut SeededRandom::new(6));
+                let _ = decrypt(&octets, &key, form);
+            }
+        }
+    }
+}
