@@ -1,0 +1,298 @@
+//! The services, their tables and their ports.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::text::{AgentPort, Listen, read_duration};
+use crate::value::{Fqdn, Timestamp};
+use crate::wire::snmp::{AuthProtocol, PrivProtocol};
+
+/// A service with a table of its own in hardline.toml.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    /// The key distribution center, UDP and TCP.
+    Kdc,
+    /// Kerberized key management, UDP.
+    Keymgmt,
+    /// The MTA-FQDN service, UDP.
+    Fqdn,
+    /// SNMP notifications, UDP.
+    Snmp,
+    /// Files by TFTP, UDP.
+    Tftp,
+    /// Files by HTTP, TCP.
+    Http,
+}
+
+impl Service {
+    /// Every service.
+    pub const ALL: [Self; 6] = [Self::Kdc, Self::Keymgmt, Self::Fqdn, Self::Snmp, Self::Tftp, Self::Http];
+
+    /// Its name: of its table, in logs and in the `ready` line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kdc => "kdc",
+            Self::Keymgmt => "keymgmt",
+            Self::Fqdn => "fqdn",
+            Self::Snmp => "snmp",
+            Self::Tftp => "tftp",
+            Self::Http => "http",
+        }
+    }
+
+    /// Its port before `port_offset` is added.
+    pub const fn standard_port(self) -> u16 {
+        match self {
+            Self::Kdc => 88,
+            Self::Keymgmt => 1293,
+            Self::Fqdn => 2246,
+            Self::Snmp => 162,
+            Self::Tftp => 69,
+            Self::Http => 80,
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What the tables of all services have.
+pub(super) trait Listening {
+    /// Whether the service runs, and where it listens.
+    fn listening(&self) -> (bool, &[Listen]);
+}
+
+macro_rules! listening {
+    ($($table:ty),+) => {$(
+        impl Listening for $table {
+            fn listening(&self) -> (bool, &[Listen]) {
+                (self.enabled, &self.listen)
+            }
+        }
+    )+};
+}
+
+listening!(Plain, Kdc, Keymgmt, Snmp);
+
+/// The table of a service that has no settings beyond its listeners: `[fqdn]`, `[tftp]`, `[http]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plain {
+    /// Whether it runs; a service without a table does not.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Where it listens.
+    pub listen: Vec<Listen>,
+}
+
+/// What is done about a certificate outside its validity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Expiry {
+    /// It is refused.
+    #[default]
+    Enforce,
+    /// It is accepted and logged.
+    Warn,
+    /// It is accepted.
+    Ignore,
+}
+
+/// `[kdc.expiry]`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExpiryPolicy {
+    /// Device certificates.
+    pub device: Expiry,
+    /// The certificates of the authorities above them.
+    pub ca: Expiry,
+}
+
+/// `[kdc]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Kdc {
+    /// Whether it runs; without a table it does not.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Where it listens.
+    pub listen: Vec<Listen>,
+    /// The KDC's certificate, PEM.
+    pub certificate: PathBuf,
+    /// Its RSA key, PEM.
+    pub key: PathBuf,
+    /// The certificates between it and the service provider root, the nearest first, PEM, each sent with it.
+    pub chain: Vec<PathBuf>,
+    /// The roots that device certificates chain to, PEM.
+    pub device_roots: Vec<PathBuf>,
+    /// What is done about certificates outside their validity.
+    pub expiry: ExpiryPolicy,
+    /// Manufacturer CAs whose devices' certificates count no more where they were issued after the instant: by the
+    /// subject of the CA's certificate, or by SHA-1 of its public key as 40 hexadecimal digits.
+    #[serde(deserialize_with = "read_revoked")]
+    pub revoked_manufacturers: BTreeMap<String, Timestamp>,
+    /// How long a ticket is valid.
+    #[serde(deserialize_with = "read_duration")]
+    pub ticket_lifetime: Duration,
+    /// How far a peer's clock may differ. It holds for key management and the MTA-FQDN service as well.
+    #[serde(deserialize_with = "read_duration")]
+    pub clock_skew: Duration,
+    /// How long a Diffie-Hellman key of the KDC is used.
+    #[serde(deserialize_with = "read_duration")]
+    pub dh_key_lifetime: Duration,
+    /// Whether the 768-bit group Oakley 1 is accepted (profile P16).
+    pub allow_oakley_1: bool,
+    /// Which MTA-FQDN service answers for a provisioning server; where a server is not named here, this
+    /// installation's own.
+    pub fqdn_servers: BTreeMap<Fqdn, SocketAddr>,
+    /// How long the answer of an MTA-FQDN service is awaited before the query is sent again.
+    #[serde(deserialize_with = "read_duration")]
+    pub fqdn_timeout: Duration,
+    /// How often a query is sent again.
+    pub fqdn_retries: u32,
+    /// How many requests of one source address are taken in a second; 0 sets no limit.
+    pub rate_per_source: u32,
+}
+
+impl Default for Kdc {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            listen: Vec::new(),
+            certificate: "pki/kdc.crt.pem".into(),
+            key: "pki/kdc.key.pem".into(),
+            chain: vec!["pki/sp-ca.crt.pem".into()],
+            device_roots: vec!["pki/mta-root.crt.pem".into()],
+            expiry: ExpiryPolicy::default(),
+            revoked_manufacturers: BTreeMap::new(),
+            ticket_lifetime: Duration::from_secs(7 * 86_400),
+            clock_skew: Duration::from_secs(300),
+            dh_key_lifetime: Duration::from_secs(300),
+            allow_oakley_1: false,
+            fqdn_servers: BTreeMap::new(),
+            fqdn_timeout: Duration::from_secs(1),
+            fqdn_retries: 2,
+            rate_per_source: 0,
+        }
+    }
+}
+
+fn read_revoked<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Timestamp>, D::Error> {
+    let dates = BTreeMap::<String, toml::value::Datetime>::deserialize(deserializer)?;
+    let instant = |(name, date)| {
+        let wrong = || serde::de::Error::custom("expected a date and time with offset, such as 2026-01-31T00:00:00Z");
+        Ok((name, super::text::read_instant(date).ok_or_else(wrong)?))
+    };
+    dates.into_iter().map(instant).collect()
+}
+
+/// A ciphersuite that key management offers and accepts (profile P13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ciphersuite {
+    /// HMAC-SHA-96 and AES-128-CFB.
+    Sha1Aes128,
+    /// HMAC-SHA-96 and DES-CBC.
+    Sha1Des,
+    /// HMAC-SHA-96 without privacy.
+    Sha1None,
+    /// HMAC-MD5-96 and AES-128-CFB.
+    Md5Aes128,
+    /// HMAC-MD5-96 and DES-CBC.
+    Md5Des,
+    /// HMAC-MD5-96 without privacy.
+    Md5None,
+}
+
+impl Ciphersuite {
+    /// Its authentication protocol.
+    pub const fn auth(self) -> AuthProtocol {
+        match self {
+            Self::Sha1Aes128 | Self::Sha1Des | Self::Sha1None => AuthProtocol::HmacSha1,
+            Self::Md5Aes128 | Self::Md5Des | Self::Md5None => AuthProtocol::HmacMd5,
+        }
+    }
+
+    /// Its privacy protocol, if any.
+    pub const fn privacy(self) -> Option<PrivProtocol> {
+        match self {
+            Self::Sha1Aes128 | Self::Md5Aes128 => Some(PrivProtocol::Aes128Cfb),
+            Self::Sha1Des | Self::Md5Des => Some(PrivProtocol::DesCbc),
+            Self::Sha1None | Self::Md5None => None,
+        }
+    }
+}
+
+/// `[keymgmt]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keymgmt {
+    /// Whether it runs; without a table it does not.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Where it listens.
+    pub listen: Vec<Listen>,
+    /// The ciphersuites that are accepted, the preferred first.
+    pub ciphersuites: Vec<Ciphersuite>,
+    /// Whether a device that keeps silent after its ticket was issued is sent a Wake Up.
+    pub wake_up: bool,
+}
+
+impl Default for Keymgmt {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            listen: Vec::new(),
+            ciphersuites: vec![Ciphersuite::Sha1Aes128, Ciphersuite::Sha1Des, Ciphersuite::Md5Des],
+            wake_up: false,
+        }
+    }
+}
+
+/// `[snmp]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Snmp {
+    /// Whether it runs; without a table it does not.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Where it listens.
+    pub listen: Vec<Listen>,
+    /// Where requests to a device go.
+    pub agent_port: AgentPort,
+    /// How long the response to a request is awaited before it is sent again.
+    #[serde(deserialize_with = "read_duration")]
+    pub request_timeout: Duration,
+    /// How often a request is sent again.
+    pub request_retries: u32,
+    /// By what the time to wait is multiplied with each further request.
+    pub request_backoff: u32,
+    /// Whether a device is asked for its capabilities between enrollment and SET (steps 16 and 17).
+    pub get_capabilities: bool,
+}
+
+impl Default for Snmp {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            listen: Vec::new(),
+            agent_port: AgentPort::Fixed(161),
+            request_timeout: Duration::from_secs(2),
+            request_retries: 4,
+            request_backoff: 2,
+            get_capabilities: false,
+        }
+    }
+}
