@@ -87,9 +87,7 @@ impl AttemptResult {
     /// Whether the device is in service.
     pub fn is_pass(&self) -> bool {
         match self {
-            Self::Reported(state) => {
-                matches!(state, ProvisioningState::Pass | ProvisioningState::PassWithWarnings)
-            }
+            Self::Reported(state) => state.is_pass(),
             Self::Delivered => true,
             _ => false,
         }
@@ -99,7 +97,7 @@ impl AttemptResult {
 impl fmt::Display for AttemptResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Reported(state) => write!(f, "{state}"),
+            Self::Reported(state) => f.write_str(state.label()),
             Self::Delivered => f.write_str("delivered"),
             Self::Failed(reason) => write!(f, "failed: {reason}"),
             Self::Replaced => f.write_str("replaced"),

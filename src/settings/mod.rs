@@ -16,7 +16,7 @@ use crate::value::{Fqdn, Realm};
 use crate::wire::tlv::EncryptAlgorithm;
 pub use error::SettingsError;
 use services::Listening;
-pub use services::{Ciphersuite, Expiry, ExpiryPolicy, Kdc, Keymgmt, Plain, Service, Snmp};
+pub use services::{Expiry, Kdc, Keymgmt, Plain, Service, Snmp};
 pub use text::{AgentPort, Listen, ListenError, UrlHost};
 
 /// How the file of a secure device is encrypted, where its template does not say otherwise (profile P24).
@@ -421,9 +421,9 @@ mod tests {
 
     #[test]
     fn revoked_manufacturers_have_instants() {
-        let text = format!("{LEAST}[kdc.revoked_manufacturers]\n\"CN=Bad CA\" = 2026-01-31T02:00:00+02:00\n");
+        let text = format!("{LEAST}[kdc.revoked_manufacturers]\n'{}ab' = 2026-01-31T02:00:00+02:00\n", "AB:".repeat(31));
         let settings = parse(&text).unwrap();
-        let at = settings.kdc.revoked_manufacturers["CN=Bad CA"];
+        let at = settings.kdc.revoked_manufacturers[&[0xab; 32]];
         assert_eq!(at.to_string(), "2026-01-31T00:00:00.000Z");
         assert!(parse(&text.replace("T02:00:00+02:00", "")).is_err());
     }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::text::{AgentPort, Listen, read_duration};
-use crate::value::{Fqdn, Timestamp};
+use crate::value::{Fqdn, Timestamp, unhex};
+use crate::wire::cert::{CertPolicy, ExpiryPolicy};
+use crate::wire::keymgmt::Ciphersuite;
 use crate::wire::snmp::{AuthProtocol, PrivProtocol};
 
 /// A service with a table of its own in hardline.toml.
@@ -97,27 +99,14 @@ pub struct Plain {
     pub listen: Vec<Listen>,
 }
 
-/// What is done about a certificate outside its validity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Expiry {
-    /// It is refused.
-    #[default]
-    Enforce,
-    /// It is accepted and logged.
-    Warn,
-    /// It is accepted.
-    Ignore,
-}
-
 /// `[kdc.expiry]`.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ExpiryPolicy {
+pub struct Expiry {
     /// Device certificates.
-    pub device: Expiry,
+    pub device: ExpiryPolicy,
     /// The certificates of the authorities above them.
-    pub ca: Expiry,
+    pub ca: ExpiryPolicy,
 }
 
 /// `[kdc]`.
@@ -138,11 +127,12 @@ pub struct Kdc {
     /// The roots that device certificates chain to, PEM.
     pub device_roots: Vec<PathBuf>,
     /// What is done about certificates outside their validity.
-    pub expiry: ExpiryPolicy,
-    /// Manufacturer CAs whose devices' certificates count no more where they were issued after the instant: by the
-    /// subject of the CA's certificate, or by SHA-1 of its public key as 40 hexadecimal digits.
+    pub expiry: Expiry,
+    /// When manufacturer CAs were revoked, by the SHA-256 fingerprint of their certificates.
     #[serde(deserialize_with = "read_revoked")]
-    pub revoked_manufacturers: BTreeMap<String, Timestamp>,
+    pub revoked_manufacturers: BTreeMap<[u8; 32], Timestamp>,
+    /// Whether the KDC itself refuses devices of a revoked manufacturer; the MTA-FQDN service is told in any case.
+    pub refuse_revoked: bool,
     /// How long a ticket is valid.
     #[serde(deserialize_with = "read_duration")]
     pub ticket_lifetime: Duration,
@@ -175,8 +165,9 @@ impl Default for Kdc {
             key: "pki/kdc.key.pem".into(),
             chain: vec!["pki/sp-ca.crt.pem".into()],
             device_roots: vec!["pki/mta-root.crt.pem".into()],
-            expiry: ExpiryPolicy::default(),
+            expiry: Expiry::default(),
             revoked_manufacturers: BTreeMap::new(),
+            refuse_revoked: false,
             ticket_lifetime: Duration::from_secs(7 * 86_400),
             clock_skew: Duration::from_secs(300),
             dh_key_lifetime: Duration::from_secs(300),
@@ -189,50 +180,58 @@ impl Default for Kdc {
     }
 }
 
-fn read_revoked<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Timestamp>, D::Error> {
-    let dates = BTreeMap::<String, toml::value::Datetime>::deserialize(deserializer)?;
-    let instant = |(name, date)| {
-        let wrong = || serde::de::Error::custom("expected a date and time with offset, such as 2026-01-31T00:00:00Z");
-        Ok((name, super::text::read_instant(date).ok_or_else(wrong)?))
-    };
-    dates.into_iter().map(instant).collect()
+impl Kdc {
+    /// What the table says of certificates, as the certificate module takes it.
+    pub fn cert_policy(&self) -> CertPolicy {
+        CertPolicy {
+            end_entity: self.expiry.device,
+            authority: self.expiry.ca,
+            revoked_manufacturers: self.revoked_manufacturers.clone(),
+            refuse_revoked: self.refuse_revoked,
+        }
+    }
 }
 
-/// A ciphersuite that key management offers and accepts (profile P13).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+/// Fingerprints as 64 hexadecimal digits, with or without the colons that certificate tools put between them.
+fn read_revoked<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<[u8; 32], Timestamp>, D::Error> {
+    let dates = BTreeMap::<String, toml::value::Datetime>::deserialize(deserializer)?;
+    let entry = |(name, date): (String, _)| {
+        let octets = unhex(&name.replace(':', "")).and_then(|octets| octets.try_into().ok());
+        let fingerprint = octets.ok_or("expected the SHA-256 fingerprint of a certificate, 64 hexadecimal digits")?;
+        let instant = super::text::read_instant(date);
+        Ok((fingerprint, instant.ok_or("expected a date and time with offset, such as 2026-01-31T00:00:00Z")?))
+    };
+    dates.into_iter().map(entry).collect::<Result<_, &str>>().map_err(serde::de::Error::custom)
+}
+
+/// A ciphersuite's word: authentication, then privacy.
+#[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ciphersuite {
-    /// HMAC-SHA-96 and AES-128-CFB.
+enum SuiteWord {
     Sha1Aes128,
-    /// HMAC-SHA-96 and DES-CBC.
     Sha1Des,
-    /// HMAC-SHA-96 without privacy.
     Sha1None,
-    /// HMAC-MD5-96 and AES-128-CFB.
     Md5Aes128,
-    /// HMAC-MD5-96 and DES-CBC.
     Md5Des,
-    /// HMAC-MD5-96 without privacy.
     Md5None,
 }
 
-impl Ciphersuite {
-    /// Its authentication protocol.
-    pub const fn auth(self) -> AuthProtocol {
-        match self {
-            Self::Sha1Aes128 | Self::Sha1Des | Self::Sha1None => AuthProtocol::HmacSha1,
-            Self::Md5Aes128 | Self::Md5Des | Self::Md5None => AuthProtocol::HmacMd5,
-        }
+impl From<SuiteWord> for Ciphersuite {
+    fn from(word: SuiteWord) -> Self {
+        let (auth, privacy) = match word {
+            SuiteWord::Sha1Aes128 => (AuthProtocol::HmacSha1, Some(PrivProtocol::Aes128Cfb)),
+            SuiteWord::Sha1Des => (AuthProtocol::HmacSha1, Some(PrivProtocol::DesCbc)),
+            SuiteWord::Sha1None => (AuthProtocol::HmacSha1, None),
+            SuiteWord::Md5Aes128 => (AuthProtocol::HmacMd5, Some(PrivProtocol::Aes128Cfb)),
+            SuiteWord::Md5Des => (AuthProtocol::HmacMd5, Some(PrivProtocol::DesCbc)),
+            SuiteWord::Md5None => (AuthProtocol::HmacMd5, None),
+        };
+        Self { auth, privacy }
     }
+}
 
-    /// Its privacy protocol, if any.
-    pub const fn privacy(self) -> Option<PrivProtocol> {
-        match self {
-            Self::Sha1Aes128 | Self::Md5Aes128 => Some(PrivProtocol::Aes128Cfb),
-            Self::Sha1Des | Self::Md5Des => Some(PrivProtocol::DesCbc),
-            Self::Sha1None | Self::Md5None => None,
-        }
-    }
+fn read_suites<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Ciphersuite>, D::Error> {
+    Ok(Vec::<SuiteWord>::deserialize(deserializer)?.into_iter().map(Ciphersuite::from).collect())
 }
 
 /// `[keymgmt]`.
@@ -244,7 +243,8 @@ pub struct Keymgmt {
     pub enabled: bool,
     /// Where it listens.
     pub listen: Vec<Listen>,
-    /// The ciphersuites that are accepted, the preferred first.
+    /// The ciphersuites that are accepted. Among them, the device's order decides.
+    #[serde(deserialize_with = "read_suites")]
     pub ciphersuites: Vec<Ciphersuite>,
     /// Whether a device that keeps silent after its ticket was issued is sent a Wake Up.
     pub wake_up: bool,
@@ -255,7 +255,9 @@ impl Default for Keymgmt {
         Self {
             enabled: false,
             listen: Vec::new(),
-            ciphersuites: vec![Ciphersuite::Sha1Aes128, Ciphersuite::Sha1Des, Ciphersuite::Md5Des],
+            ciphersuites: [SuiteWord::Sha1Aes128, SuiteWord::Md5Aes128, SuiteWord::Sha1Des, SuiteWord::Md5Des]
+                .map(Ciphersuite::from)
+                .to_vec(),
             wake_up: false,
         }
     }
