@@ -398,7 +398,7 @@ mod tests {
         let error = line(&format!("{LEAST}[kdc]\nticket_lifetime = '5 weeks'\n"));
         assert!(error.contains(":4:19: kdc.ticket_lifetime: ") && error.contains("\"7d\""), "{error}");
         let error = line(&format!("{LEAST}[tftp]\nlisten = [\n  '127.0.0.1',\n  'host',\n]\n"));
-        assert!(error.contains(":6:3: tftp.listen: 'host' is not a listener"), "{error}");
+        assert!(error.contains(":4:10: tftp.listen: 'host' is not a listener"), "{error}");
         let error = line("realm = 'PKTC.EXAMPLE.NET'\n");
         assert!(error.contains("domain: missing field `domain`; add it"), "{error}");
         let error = line(&format!("{LEAST}[http]\nenabled = true\nlisten = []\n"));
@@ -421,7 +421,7 @@ mod tests {
 
     #[test]
     fn revoked_manufacturers_have_instants() {
-        let text = format!("{LEAST}[kdc.revoked_manufacturers]\n'{}ab' = 2026-01-31T02:00:00+02:00\n", "AB:".repeat(31));
+        let text = format!("{LEAST}[kdc]\nenabled = false\n[kdc.revoked_manufacturers]\n'{}ab' = 2026-01-31T02:00:00+02:00\n", "AB:".repeat(31));
         let settings = parse(&text).unwrap();
         let at = settings.kdc.revoked_manufacturers[&[0xab; 32]];
         assert_eq!(at.to_string(), "2026-01-31T00:00:00.000Z");
