@@ -87,7 +87,9 @@ impl AttemptResult {
     /// Whether the device is in service.
     pub fn is_pass(&self) -> bool {
         match self {
-            Self::Reported(state) => state.is_pass(),
+            Self::Reported(state) => {
+                matches!(state, ProvisioningState::Pass | ProvisioningState::PassWithWarnings)
+            }
             Self::Delivered => true,
             _ => false,
         }
@@ -97,7 +99,7 @@ impl AttemptResult {
 impl fmt::Display for AttemptResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Reported(state) => f.write_str(state.label()),
+            Self::Reported(state) => write!(f, "{state}"),
             Self::Delivered => f.write_str("delivered"),
             Self::Failed(reason) => write!(f, "failed: {reason}"),
             Self::Replaced => f.write_str("replaced"),

@@ -219,12 +219,12 @@ enum SuiteWord {
 impl From<SuiteWord> for Ciphersuite {
     fn from(word: SuiteWord) -> Self {
         let (auth, privacy) = match word {
-            SuiteWord::Sha1Aes128 => (AuthProtocol::HmacSha1, Some(PrivProtocol::Aes128Cfb)),
-            SuiteWord::Sha1Des => (AuthProtocol::HmacSha1, Some(PrivProtocol::DesCbc)),
-            SuiteWord::Sha1None => (AuthProtocol::HmacSha1, None),
-            SuiteWord::Md5Aes128 => (AuthProtocol::HmacMd5, Some(PrivProtocol::Aes128Cfb)),
-            SuiteWord::Md5Des => (AuthProtocol::HmacMd5, Some(PrivProtocol::DesCbc)),
-            SuiteWord::Md5None => (AuthProtocol::HmacMd5, None),
+            SuiteWord::Sha1Aes128 => (AuthProtocol::Sha1, Some(PrivProtocol::Aes128)),
+            SuiteWord::Sha1Des => (AuthProtocol::Sha1, Some(PrivProtocol::Des)),
+            SuiteWord::Sha1None => (AuthProtocol::Sha1, None),
+            SuiteWord::Md5Aes128 => (AuthProtocol::Md5, Some(PrivProtocol::Aes128)),
+            SuiteWord::Md5Des => (AuthProtocol::Md5, Some(PrivProtocol::Des)),
+            SuiteWord::Md5None => (AuthProtocol::Md5, None),
         };
         Self { auth, privacy }
     }

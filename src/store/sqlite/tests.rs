@@ -76,8 +76,8 @@ fn full(last: u8, seed: u64) -> Attempt {
         engine_boots: 3,
         engine_time: 99,
         engine_seen: NOW,
-        auth: AuthProtocol::HmacSha1,
-        privacy: Some(PrivProtocol::Aes128Cfb),
+        auth: AuthProtocol::Sha1,
+        privacy: Some(PrivProtocol::Aes128),
         subkey: Secret::from(&b"subkey-subkey-subkey"[..]),
     };
     let enrollment = Enrollment {
