@@ -1,8 +1,7 @@
 //! Checksum types (RFC 3961 §8; which keys go with which: RFC 4120 and profile P20).
 
 use super::etype::{
-    CryptoError, EncType, EncryptionKey, KeyUsage, Sha2Variant, aes_sha1, des3_cbc_decrypt, des3_cbc_encrypt,
-    des3_parity, des3_sha1,
+    CryptoError, EncType, EncryptionKey, KeyUsage, Sha2Variant, aes_sha1, des3_cbc_decrypt, des3_cbc_encrypt, des3_sha1,
 };
 use super::message::Checksum;
 use crate::value::Random;
@@ -127,11 +126,10 @@ impl ChecksumType {
     }
 }
 
-/// The key that rsa-md5-des3 encrypts with: each octet XOR F0 (profile P20).
+/// The key that rsa-md5-des3 encrypts with: each octet XOR F0 (profile P20), which keeps its parity.
 fn variant(key: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut variant = Zeroizing::new(key.to_vec());
     variant.iter_mut().for_each(|octet| *octet ^= 0xf0);
-    des3_parity(&mut variant);
     variant
 }
 

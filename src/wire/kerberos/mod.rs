@@ -11,6 +11,7 @@ mod der;
 mod error;
 mod etype;
 mod kdc;
+mod keytab;
 mod krb_error;
 mod message;
 mod primitive;
@@ -27,6 +28,10 @@ pub use der::{DerError, split_der};
 pub use error::{KerberosError, KrbErrorCode};
 pub use etype::{CryptoError, EncType, EncryptionKey, KeyUsage, Opened, PadForm, SUBKEY_KEYMATERIAL};
 pub use kdc::{EncKdcRepPart, Exchange, KdcRep, KdcReq, KdcReqBody, LastReq, ReplyKey};
+pub use keytab::{
+    KeytabEntry, KeytabError, encode_keytab, encode_service_key_file, parse_keytab, parse_service_key_file,
+    service_keys,
+};
 pub use krb_error::KrbError;
 pub use message::{
     AuthorizationData, Checksum, EncryptedData, HostAddress, PA_PK_AS_REP, PA_PK_AS_REQ, PA_PROV_SRV_LOCATION,
@@ -39,3 +44,6 @@ pub use principal::{
 };
 pub use safe::{SafeBody, SafeCoverage, SafeOpened, build_safe, open_safe};
 pub use ticket::{EncTicketPart, ServiceKey, Ticket, flag};
+
+#[cfg(test)]
+mod tests;

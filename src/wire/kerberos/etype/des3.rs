@@ -26,7 +26,7 @@ pub(in crate::wire::kerberos) fn cbc_decrypt(key: &[u8], data: &mut [u8]) -> Opt
 }
 
 /// Sets the lowest bit of each octet so that its number of ones is odd.
-pub(in crate::wire::kerberos) fn parity(key: &mut [u8]) {
+pub(super) fn parity(key: &mut [u8]) {
     for octet in key {
         let even = (*octet >> 1).count_ones().is_multiple_of(2);
         *octet = *octet & 0xfe | u8::from(even);

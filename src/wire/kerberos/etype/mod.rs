@@ -15,8 +15,8 @@ use crate::value::{Random, Secret};
 use subtle::ConstantTimeEq;
 
 pub(super) use aes_sha2::Sha2Variant;
+pub(super) use des3::cbc_decrypt as des3_cbc_decrypt;
 pub(super) use des3::cbc_encrypt as des3_cbc_encrypt;
-pub(super) use des3::{cbc_decrypt as des3_cbc_decrypt, parity as des3_parity};
 
 /// An encryption type (RFC 3961 §8 and IANA's registry).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
