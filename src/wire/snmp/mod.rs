@@ -13,6 +13,8 @@
 
 pub(crate) mod ber;
 mod config_set;
+#[cfg(test)]
+mod exchange_tests;
 mod message;
 mod notification;
 mod outgoing;
