@@ -15,6 +15,7 @@ use x509_parser::public_key::PublicKey;
 
 use super::{CertError, der};
 use crate::value::Timestamp;
+use crate::wire::kerberos::split_der;
 
 /// Public exponents longer than this serve only to keep a verifier busy.
 const MAX_EXPONENT_OCTETS: usize = 8;
@@ -61,6 +62,22 @@ pub struct Constraints {
     pub digital_signature: Option<bool>,
 }
 
+/// Whether what stands around the signed part is what belongs there: the SEQUENCE, the signature algorithm octet for octet
+/// as the signed part has it after its serial number (RFC 5280 §4.1.1.2), the BIT STRING. None of it is signed, and the
+/// parser overlooks wrong identifier octets.
+fn is_framed(certificate: &[u8], tbs: &[u8], serial: &[u8]) -> bool {
+    let (Some(tbs), Some(serial)) = (span(certificate, tbs), span(certificate, serial)) else {
+        return false;
+    };
+    let (Some(after_tbs), Some(after_serial)) = (certificate.get(tbs.end..), certificate.get(serial.end..)) else {
+        return false;
+    };
+    let Ok((algorithm, signature)) = split_der(after_tbs) else {
+        return false;
+    };
+    certificate.first() == Some(&0x30) && after_serial.starts_with(algorithm) && signature.first() == Some(&0x03)
+}
+
 impl Certificate {
     /// Reads one DER certificate. `position` is only for the error.
     ///
@@ -78,8 +95,9 @@ impl Certificate {
             return Err(malformed("octets follow the certificate"));
         }
         let tbs = &parsed.tbs_certificate;
-        if tbs.signature.algorithm != parsed.signature_algorithm.algorithm {
-            return Err(malformed("two different signature algorithms"));
+        let whole = parsed.signature_value.unused_bits == 0;
+        if !whole || !is_framed(bytes, tbs.as_ref(), tbs.raw_serial()) {
+            return Err(malformed("two different signature algorithms, or a wrong frame"));
         }
         let spans = |part: &[u8]| span(bytes, part).ok_or_else(|| malformed("indefinite lengths"));
         let (constraints, other_names) = extensions(&parsed).map_err(malformed)?;

@@ -58,7 +58,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_value_reads_back(tag in 0u8..0x1f, octets in proptest::collection::vec(any::<u8>(), 0..700)) {
-            prop_assert_eq!(content(tag, &tlv(tag, &octets)), Some(octets.as_slice()));
+            let value = tlv(tag, &octets);
+            prop_assert_eq!(content(tag, &value), Some(octets.as_slice()));
             let integer = unsigned_integer(&octets);
             prop_assert_eq!(unsigned_magnitude(&integer), Some(without_leading_zeros(&octets)));
         }

@@ -118,7 +118,7 @@ impl VerifiedDevice {
 }
 
 /// The MAC address that the subject's common names spell, where they spell exactly one.
-fn mac_of(leaf: &Certificate) -> Result<MacAddress, CertError> {
+pub(crate) fn mac_of(leaf: &Certificate) -> Result<MacAddress, CertError> {
     let mut addresses: Vec<MacAddress> = leaf.common_names.iter().filter_map(|cn| cn.parse().ok()).collect();
     addresses.dedup();
     match addresses.as_slice() {

@@ -13,10 +13,15 @@ pub mod issue;
 mod pem;
 mod policy;
 mod provider;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use certificate::{Certificate, Constraints};
 pub(crate) use chain::parse_all;
 pub use chain::{MAX_AUTHORITIES, MAX_CERTIFICATES, TrustAnchors, VerifiedPath};
+pub(crate) use device::mac_of;
 pub use device::{ChainCache, DeviceIdentity, NoCache, VerifiedDevice, chain_key};
 pub use error::CertError;
 pub use pem::{PemError, certificates_from_pem, certificates_to_pem, key_from_pem, key_to_pem};

@@ -15,6 +15,8 @@ mod oid;
 mod reply;
 mod reply_key;
 mod request;
+#[cfg(test)]
+mod tests;
 
 pub use cms::CmsDigest;
 pub use dh::{DhGroup, DhKeyPair, DhPublic};
@@ -23,7 +25,8 @@ pub use identity::Identity;
 pub use reply::{DH_REPLY_ETYPE, OpenedReply, ReplyExpectation, build_reply_dh, build_reply_enc_key_pack, open_reply};
 pub use reply_key::{ReplyKeyForm, ReplyKeyRule, SecretPadding};
 pub use request::{
-    AuthContentType, PaChecksum, PkinitRequest, RequestParts, RequestPolicy, RequestShape, build_request, open_request,
+    AuthContentType, PaChecksum, PkinitRequest, RequestParts, RequestPolicy, RequestShape, build_request, claimed_mac,
+    open_request,
 };
 
 /// padata type of PA-PK-AS-REQ (fact sheet security §4.1, CERTAIN).

@@ -28,6 +28,7 @@ pub enum SecretPadding {
 /// How the reply key is derived. Not to be learned from the client's messages: the KDC speaks first under this key.
 /// No weak-key correction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ReplyKeyRule {
     /// Which bits, and how.
     pub form: ReplyKeyForm,
@@ -54,7 +55,7 @@ impl ReplyKeyRule {
 /// `octet` with its low bit set so that the number of ones is odd.
 pub(super) fn odd_parity(octet: u8) -> u8 {
     let upper = octet & 0xfe;
-    upper | u8::from(upper.count_ones() % 2 == 0)
+    upper | u8::from(upper.count_ones().is_multiple_of(2))
 }
 
 /// RFC 3961 §6.3.1: of each seven octets, the low bits make up an eighth; then parity.

@@ -12,8 +12,8 @@ use super::asn1::{AuthPack, Checksum, NamedPkAuthenticator, PaPkAsReq, PkAuthent
 use super::cms::{CmsDigest, SignatureShape, Signed, content_info, sign};
 use super::identity::{Identity, names};
 use super::{DhKeyPair, DhPublic, PkinitError, oid};
-use crate::value::{Realm, Timestamp};
-use crate::wire::cert::{CertPolicy, Certificate, ChainCache, DeviceIdentity, TrustAnchors, VerifiedDevice};
+use crate::value::{MacAddress, Realm, Timestamp};
+use crate::wire::cert::{CertPolicy, Certificate, ChainCache, DeviceIdentity, TrustAnchors, VerifiedDevice, mac_of};
 
 /// What of an AS-REQ concerns PKINIT.
 #[derive(Debug, Clone, Copy)]
@@ -116,6 +116,14 @@ pub fn open_request(
         client_public,
         body_bound: matches!(authenticator.binding, Binding::Checksum(_)),
     })
+}
+
+/// The MAC address that the signer's certificate in a PA-PK-AS-REQ names. Nothing is verified: it tells an operator whose
+/// request was refused, and nothing else may follow from it.
+pub fn claimed_mac(pa_value: &[u8]) -> Option<MacAddress> {
+    let request: PaPkAsReq = read(pa_value, "PA-PK-AS-REQ").ok()?;
+    let signed = Signed::read(request.signed_auth_pack.as_bytes()).ok()?;
+    mac_of(&signed.certificates().ok()?.signer).ok()
 }
 
 /// The device of the signer's certificate, from the cache or by verifying its chain.
