@@ -152,3 +152,21 @@ pub enum IndexForm {
     /// An IPv4 address: four arcs.
     IpAddress,
 }
+
+impl Base {
+    /// The type's name in SMIv2.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Integer => "INTEGER",
+            Self::Unsigned => "Unsigned32",
+            Self::Counter32 => "Counter32",
+            Self::Counter64 => "Counter64",
+            Self::TimeTicks => "TimeTicks",
+            Self::IpAddress => "IpAddress",
+            Self::OctetString => "OCTET STRING",
+            Self::ObjectIdentifier => "OBJECT IDENTIFIER",
+            Self::Bits => "BITS",
+            Self::Opaque => "Opaque",
+        }
+    }
+}

@@ -316,6 +316,42 @@ mod tests {
         }
     }
 
+    /// MIT makes the keys from the password itself, so its string-to-key judges ours as well.
+    #[test]
+    fn what_mit_ktutil_writes_is_read() {
+        use std::io::Write;
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("keytab");
+        let names = [
+            (EncType::Aes128Sha1, "aes128-cts-hmac-sha1-96"),
+            (EncType::Aes256Sha1, "aes256-cts-hmac-sha1-96"),
+            (EncType::Aes128Sha256, "aes128-cts-hmac-sha256-128"),
+            (EncType::Aes256Sha384, "aes256-cts-hmac-sha384-192"),
+        ];
+        let mut script: String = names
+            .iter()
+            .map(|(_, name)| format!("addent -password -p mta/one@PKTC.EXAMPLE.NET -k 300 -e {name}\nsecret\n"))
+            .collect();
+        script.push_str(&format!("wkt {}\nq\n", path.display()));
+        let mut ktutil = std::process::Command::new("ktutil")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("ktutil of krb5-user is installed");
+        let mut stdin = ktutil.stdin.take().expect("a pipe");
+        stdin.write_all(script.as_bytes()).expect("writes");
+        drop(stdin);
+        assert!(ktutil.wait().expect("ends").success());
+        let read = parse_keytab(&std::fs::read(&path).expect("reads")).expect("parses");
+        assert_eq!(read.len(), names.len());
+        for (entry, (etype, name)) in read.iter().zip(names) {
+            let expected = etype.string_to_key(b"secret", b"PKTC.EXAMPLE.NETmtaone", None);
+            assert_eq!(Ok(&entry.key), expected.as_ref(), "{name}");
+            assert_eq!(entry.kvno, 300);
+            assert_eq!(entry.principal.to_string(), "mta/one@PKTC.EXAMPLE.NET");
+        }
+    }
+
     #[test]
     fn service_key_files_with_and_without_newlines() {
         let keys = [

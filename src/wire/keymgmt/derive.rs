@@ -1,16 +1,14 @@
 //! From the AP Reply's subkey to SNMPv3 keys (fact sheet security §2; profile P5 to P8).
 
 use hmac::Mac;
-use md5::Md5;
 use serde::{Deserialize, Serialize};
-use sha1::Sha1;
-use sha1::digest::Digest;
 use zeroize::Zeroizing;
 
 use super::Ciphersuite;
 use super::hmac::hmac_sha1;
 use crate::value::{EngineId, Secret};
-use crate::wire::snmp::AuthProtocol;
+use crate::wire::snmp::usm::localize;
+use crate::wire::snmp::{AuthKey, LocalizedKeys, PrivKey};
 
 /// Octets of a privacy key: DES key 8 and pre-IV 8 (RFC 3414 §8.1.1.1), or AES-128 (RFC 3826 §1.2).
 const PRIVACY_KEY_LENGTH: usize = 16;
@@ -68,22 +66,13 @@ pub enum Localisation {
     Each,
 }
 
-/// The localised keys for messages under one authoritative engine.
-#[derive(Debug, Clone)]
-pub struct SnmpKeys {
-    /// The authentication key: 16 octets for MD5, 20 for SHA-1.
-    pub auth: Secret,
-    /// The privacy key, 16 octets: DES key and pre-IV, or AES-128 key. None without privacy.
-    pub privacy: Option<Secret>,
-}
-
 /// The keys of a security association, by the engine that is authoritative for a message.
 #[derive(Debug, Clone)]
 pub struct EngineKeys {
     /// For requests to the device: its agent is authoritative.
-    pub agent: SnmpKeys,
+    pub agent: LocalizedKeys,
     /// For INFORMs to the server: its engine is authoritative (RFC 3414 §1.5.1).
-    pub manager: SnmpKeys,
+    pub manager: LocalizedKeys,
 }
 
 /// The first `length` octets of P_SHA-1: the construction of TLS 1.0's P_hash (RFC 2246 §5) with SHA-1 alone.
@@ -116,50 +105,74 @@ pub fn derive_keys(
     agent: &EngineId,
     manager: &EngineId,
 ) -> EngineKeys {
-    let derived = derived_keys(subkey, suite, recipe);
-    let localised = |engine: &EngineId| derived.localised(suite.auth, engine);
-    let both = |keys: SnmpKeys| EngineKeys {
+    let derived = Derived::of(subkey, suite, recipe);
+    let both = |keys: LocalizedKeys| EngineKeys {
         agent: keys.clone(),
         manager: keys,
     };
     match recipe.localisation {
-        Localisation::Direct => both(derived),
-        Localisation::Agent => both(localised(agent)),
-        Localisation::Manager => both(localised(manager)),
+        Localisation::Direct => both(derived.keys(suite)),
+        Localisation::Agent => both(derived.localised(suite, agent)),
+        Localisation::Manager => both(derived.localised(suite, manager)),
         Localisation::Each => EngineKeys {
-            agent: localised(agent),
-            manager: localised(manager),
+            agent: derived.localised(suite, agent),
+            manager: derived.localised(suite, manager),
         },
     }
 }
 
-fn derived_keys(subkey: &Secret, suite: Ciphersuite, recipe: &KeyRecipe) -> SnmpKeys {
-    let label = recipe.label.as_bytes();
-    let auth_length = match suite.auth {
-        AuthProtocol::Md5 => 16,
-        AuthProtocol::Sha1 => 20,
-    };
-    if suite.privacy.is_none() {
-        return SnmpKeys {
-            auth: p_sha1(subkey, label, auth_length),
-            privacy: None,
-        };
-    }
-    let (auth, privacy) = match &recipe.layout {
-        KeyLayout::AuthenticationFirst => split(&p_sha1(subkey, label, auth_length + PRIVACY_KEY_LENGTH), auth_length),
-        KeyLayout::PrivacyFirst => {
-            let stream = p_sha1(subkey, label, auth_length + PRIVACY_KEY_LENGTH);
-            let (privacy, auth) = split(&stream, PRIVACY_KEY_LENGTH);
-            (auth, privacy)
+/// Keys as they come out of the stream: the authentication key has its protocol's length, the privacy key 16 octets.
+struct Derived {
+    auth: Secret,
+    privacy: Option<Secret>,
+}
+
+impl Derived {
+    fn of(subkey: &Secret, suite: Ciphersuite, recipe: &KeyRecipe) -> Self {
+        let label = recipe.label.as_bytes();
+        let auth_length = suite.auth.key_length();
+        if suite.privacy.is_none() {
+            return Self {
+                auth: p_sha1(subkey, label, auth_length),
+                privacy: None,
+            };
         }
-        KeyLayout::SeparateLabels { privacy_label } => (
-            p_sha1(subkey, label, auth_length),
-            p_sha1(subkey, privacy_label.as_bytes(), PRIVACY_KEY_LENGTH),
-        ),
-    };
-    SnmpKeys {
-        auth,
-        privacy: Some(privacy),
+        let stream = || p_sha1(subkey, label, auth_length + PRIVACY_KEY_LENGTH);
+        let (auth, privacy) = match &recipe.layout {
+            KeyLayout::AuthenticationFirst => split(&stream(), auth_length),
+            KeyLayout::PrivacyFirst => {
+                let (privacy, auth) = split(&stream(), PRIVACY_KEY_LENGTH);
+                (auth, privacy)
+            }
+            KeyLayout::SeparateLabels { privacy_label } => (
+                p_sha1(subkey, label, auth_length),
+                p_sha1(subkey, privacy_label.as_bytes(), PRIVACY_KEY_LENGTH),
+            ),
+        };
+        Self {
+            auth,
+            privacy: Some(privacy),
+        }
+    }
+
+    /// These keys bound to `engine` by the hash of the suite's authentication protocol.
+    fn localised(&self, suite: Ciphersuite, engine: &EngineId) -> LocalizedKeys {
+        let bound = |key| localize(suite.auth, key, engine);
+        Self {
+            auth: bound(&self.auth),
+            privacy: self.privacy.as_ref().map(bound),
+        }
+        .keys(suite)
+    }
+
+    /// The keys as the SNMP engine takes them; it cuts a localised SHA-1 key to the 16 octets of a privacy key.
+    fn keys(&self, suite: Ciphersuite) -> LocalizedKeys {
+        let privacy = suite.privacy.zip(self.privacy.as_ref());
+        let made = "the keys were made in the length that the protocol has";
+        LocalizedKeys {
+            auth: AuthKey::new(suite.auth, self.auth.expose()).expect(made),
+            privacy: privacy.map(|(protocol, key)| PrivKey::new(protocol, key.expose()).expect(made)),
+        }
     }
 }
 
@@ -168,39 +181,11 @@ fn split(stream: &Secret, at: usize) -> (Secret, Secret) {
     (first.into(), second.into())
 }
 
-impl SnmpKeys {
-    fn localised(&self, auth: AuthProtocol, engine: &EngineId) -> Self {
-        Self {
-            auth: localise(&self.auth, auth, engine),
-            privacy: self.privacy.as_ref().map(|key| {
-                let whole = localise(key, auth, engine);
-                whole.expose().get(..PRIVACY_KEY_LENGTH).unwrap_or_default().into()
-            }),
-        }
-    }
-}
-
-/// The key `key` bound to one engine: H(key, engine id, key) (RFC 3414 §2.6).
-fn localise(key: &Secret, auth: AuthProtocol, engine: &EngineId) -> Secret {
-    match auth {
-        AuthProtocol::Md5 => localise_with::<Md5>(key, engine),
-        AuthProtocol::Sha1 => localise_with::<Sha1>(key, engine),
-    }
-}
-
-fn localise_with<H: Digest>(key: &Secret, engine: &EngineId) -> Secret {
-    let hash = H::new()
-        .chain_update(key.expose())
-        .chain_update(engine.as_bytes())
-        .chain_update(key.expose());
-    Secret::new(hash.finalize().to_vec())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::{hex, unhex};
-    use crate::wire::snmp::PrivProtocol;
+    use crate::value::hex;
+    use crate::wire::snmp::{AuthProtocol, PrivProtocol};
 
     fn subkey() -> Secret {
         Secret::new((0x00..=0x2d).collect())
@@ -234,9 +219,9 @@ mod tests {
                 let recipe = KeyRecipe::default();
                 let keys = derive_keys(&subkey(), suite(auth, privacy), &recipe, &engine(1), &engine(2));
                 for keys in [keys.agent, keys.manager] {
-                    assert_eq!(keys.auth.expose(), &stream[..length]);
+                    assert_eq!(keys.auth.octets().expose(), &stream[..length]);
                     let expected = privacy.map(|_| &stream[length..length + 16]);
-                    assert_eq!(keys.privacy.as_ref().map(Secret::expose), expected);
+                    assert_eq!(keys.privacy.as_ref().map(|key| key.octets().expose()), expected);
                 }
             }
         }
@@ -258,16 +243,16 @@ mod tests {
             &engine(1),
             &engine(2),
         );
-        assert_eq!(first.agent.privacy.unwrap().expose(), &stream.expose()[..16]);
-        assert_eq!(first.agent.auth.expose(), &stream.expose()[16..]);
+        assert_eq!(first.agent.privacy.unwrap().octets().expose(), &stream.expose()[..16]);
+        assert_eq!(first.agent.auth.octets().expose(), &stream.expose()[16..]);
 
         let layout = KeyLayout::SeparateLabels {
             privacy_label: "b".into(),
         };
         let separate = derive_keys(&subkey(), sha1_des, &recipe(layout), &engine(1), &engine(2));
-        assert_eq!(separate.agent.auth.expose(), &stream.expose()[..20]);
+        assert_eq!(separate.agent.auth.octets().expose(), &stream.expose()[..20]);
         assert_eq!(
-            separate.agent.privacy.unwrap().expose(),
+            separate.agent.privacy.unwrap().octets().expose(),
             p_sha1(&subkey(), b"b", 16).expose()
         );
     }
@@ -284,32 +269,14 @@ mod tests {
         };
         let (agent, manager) = (derive(Localisation::Agent), derive(Localisation::Manager));
         let each = derive(Localisation::Each);
-        assert_eq!(agent.agent.auth.expose(), agent.manager.auth.expose());
-        assert_eq!(agent.agent.auth.expose(), each.agent.auth.expose());
-        assert_eq!(manager.manager.auth.expose(), each.manager.auth.expose());
-        assert_ne!(each.agent.auth.expose(), each.manager.auth.expose());
-        assert_eq!(each.agent.auth.len(), 20);
-        assert_eq!(each.agent.privacy.unwrap().len(), 16);
-    }
-
-    /// The localisation steps of the RFC's own password example.
-    #[test]
-    fn rfc_3414_a_3_1_and_a_3_2() {
-        let engine = EngineId::new(&unhex("000000000000000000000002").unwrap()).unwrap();
-        for (auth, key, expected) in [
-            (
-                AuthProtocol::Md5,
-                "9faf3283884e92834ebc9847d8edd963",
-                "526f5eed9fcce26f8964c2930787d82b",
-            ),
-            (
-                AuthProtocol::Sha1,
-                "9fb5cc0381497b3793528939ff788d5d79145211",
-                "6695febc9288e36282235fc7151f128497b38f3f",
-            ),
-        ] {
-            let localised = localise(&Secret::new(unhex(key).unwrap()), auth, &engine);
-            assert_eq!(hex(localised.expose()), expected);
-        }
+        assert_eq!(agent.agent.auth.octets().expose(), agent.manager.auth.octets().expose());
+        assert_eq!(agent.agent.auth.octets().expose(), each.agent.auth.octets().expose());
+        assert_eq!(
+            manager.manager.auth.octets().expose(),
+            each.manager.auth.octets().expose()
+        );
+        assert_ne!(each.agent.auth.octets().expose(), each.manager.auth.octets().expose());
+        assert_eq!(each.agent.auth.octets().len(), 20);
+        assert_eq!(each.agent.privacy.unwrap().octets().len(), 16);
     }
 }

@@ -2,7 +2,7 @@
 //! the SNMPv3 keys that an AP exchange yields (fact sheet security §1 and §2; profile P1 to P13, P30, P31).
 //!
 //! Every integer is big-endian. The Kerberos parts (KRB-AP-REQ, KRB-AP-REP, KRB-ERROR) are opaque DER octets here;
-//! [`crate::wire::kerberos`] opens and makes them.
+//! [`crate::wire::kerberos`] opens and makes them, and makes the AP Reply's subkey.
 //!
 //! A message with an HMAC is read as [`Sealed`]: its fields are there, and whoever acts on them calls
 //! [`Sealed::verify`] first, with the session key that the ticket gave.
@@ -15,7 +15,7 @@ mod reader;
 mod suite;
 
 pub use application::{SnmpParameters, UserName};
-pub use derive::{EngineKeys, KeyLayout, KeyRecipe, Localisation, SnmpKeys, derive_keys, p_sha1};
+pub use derive::{EngineKeys, KeyLayout, KeyRecipe, Localisation, derive_keys, p_sha1};
 pub use hmac::{HmacCoverage, HmacKeyRule, HmacKeys, HmacRecipe, RecoveredRule, Sealed};
 pub use message::{ApReply, ApRequest, ErrorReply, Message, Recovered, Rekey, WakeUp};
 pub use suite::{Ciphersuite, SuiteId, SuiteIds, choose_suite};
@@ -37,12 +37,6 @@ pub const DOI_SNMPV3: u8 = 2;
 
 /// The domain of interpretation IPsec, for call signalling; refused as [`DecodeError::IpsecDoi`].
 pub const DOI_IPSEC: u8 = 1;
-
-/// Octets of the subkey that the server puts into an AP Reply (profile P4).
-pub const SUBKEY_LENGTH: usize = 46;
-
-/// The Kerberos key type of that subkey, "subkey-keymaterial" (IANA; profile P4).
-pub const SUBKEY_TYPE: i32 = 65;
 
 /// Why a datagram is no key-management message for us. Offsets count octets from the datagram's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -29,6 +29,21 @@ pub struct Ciphersuite {
     pub privacy: Option<PrivProtocol>,
 }
 
+impl std::fmt::Display for Ciphersuite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let auth = match self.auth {
+            AuthProtocol::Md5 => "HMAC-MD5",
+            AuthProtocol::Sha1 => "HMAC-SHA1",
+        };
+        let privacy = match self.privacy {
+            None => "no privacy",
+            Some(PrivProtocol::Des) => "DES-CBC",
+            Some(PrivProtocol::Aes128) => "AES-128-CFB",
+        };
+        write!(f, "{auth} and {privacy}")
+    }
+}
+
 /// The ids that the public sources do not fix (profile P13).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]

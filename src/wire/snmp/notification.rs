@@ -95,6 +95,14 @@ impl ProvisioningState {
         Self::FailureOtherReason,
     ];
 
+    /// Whether the device works: one of the three kinds of pass.
+    pub fn is_pass(self) -> bool {
+        matches!(
+            self,
+            Self::Pass | Self::PassWithWarnings | Self::PassWithIncompleteParsing
+        )
+    }
+
     /// The state with this number, 1 to 7.
     pub fn from_number(number: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|state| *state as i32 == number)

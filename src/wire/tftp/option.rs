@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::packet::text;
-use super::{DEFAULT_BLOCK_SIZE, PacketError};
+use super::{DEFAULT_BLOCK_SIZE, Packet, PacketError};
 use crate::value::MacAddress;
 
 /// Pairs of name and value, each ended by a NUL. Names are compared without regard to case.
@@ -136,6 +136,13 @@ impl RequestOptions {
         } else {
             Ok(())
         }
+    }
+
+    /// Writes the OACK that grants these options over whatever `out` held.
+    pub fn encode_option_ack(&self, out: &mut Vec<u8>) {
+        let mut options = Vec::new();
+        self.write(&mut options);
+        Packet::OptionAck(OptionList::written(&options)).encode(out);
     }
 
     /// Appends the options as a request or an OACK carries them; the client's addresses are a relay's to write and left

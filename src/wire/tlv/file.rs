@@ -127,10 +127,11 @@ fn split_value(kind: u8, octets: &[u8]) -> Result<(&[u8], &[u8]), String> {
 impl Element {
     /// A variable binding in the TLV that its length asks for: 11 up to [`LONGEST_SHORT_VARBIND`] octets, else 64.
     pub fn varbind(varbind: VarBind) -> Self {
-        if varbind.encode().len() > LONGEST_SHORT_VARBIND {
-            Self::LongVarBind(Encoded::new(varbind))
+        let encoded = Encoded::new(varbind);
+        if encoded.octets().len() > LONGEST_SHORT_VARBIND {
+            Self::LongVarBind(encoded)
         } else {
-            Self::VarBind(Encoded::new(varbind))
+            Self::VarBind(encoded)
         }
     }
 
@@ -179,10 +180,7 @@ impl Element {
         match self {
             Self::Start => out.push(START),
             Self::End => out.push(END),
-            Self::VarBind(varbind) | Self::LongVarBind(varbind) => match varbind.odd_octets() {
-                Some(octets) => out.extend_from_slice(octets),
-                None => out.extend_from_slice(&varbind.encode()),
-            },
+            Self::VarBind(varbind) | Self::LongVarBind(varbind) => out.extend_from_slice(varbind.octets()),
             Self::NotificationReceiver(receiver) => receiver.write(out)?,
             Self::VendorSpecific(vendor) => vendor.write(out)?,
             Self::Unknown { value, .. } => out.extend_from_slice(value),
@@ -216,12 +214,11 @@ fn read_varbind(kind: u8, value: &[u8], offset: usize) -> Result<Encoded<VarBind
             found: format!("{:?}, which only a response carries", varbind.value),
         });
     }
-    let canonical = varbind.encode();
-    Ok(Encoded::read(varbind, value, &canonical))
+    Ok(Encoded::read(varbind, value))
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::super::{ReceiverKind, ReceiverSetting, SubTlv};
     use super::*;
     use crate::value::{hex, unhex};
@@ -273,7 +270,7 @@ mod tests {
         );
         assert_eq!(
             file(66000).encode().unwrap_err().to_string(),
-            "TLV 64: 66028 octets, and its length field counts to 65535"
+            "TLV 64: 66030 octets, and its length field counts to 65535"
         );
     }
 
@@ -361,6 +358,31 @@ mod tests {
             }),
             (100u8..200, octets()).prop_map(|(kind, value)| Element::Unknown { kind, value }),
         ]
+    }
+
+    /// The octets of any file that can be read, delimited or not.
+    pub(crate) fn any_file_octets() -> impl Strategy<Value = Vec<u8>> {
+        let damage = prop::option::of((any::<prop::sample::Index>(), any::<u8>()));
+        (prop::collection::vec(element(), 1..6), any::<bool>(), damage).prop_filter_map(
+            "no file",
+            |(elements, delimited, damage)| {
+                let mut file = DeviceFile {
+                    elements,
+                    trailing: Vec::new(),
+                };
+                if delimited {
+                    file.elements.insert(0, Element::Start);
+                    file.elements.push(Element::End);
+                }
+                let mut octets = file.encode().ok()?;
+                if let Some((at, octet)) = damage {
+                    let at = at.index(octets.len());
+                    octets[at] = octet;
+                }
+                DeviceFile::decode(&octets).ok()?;
+                Some(octets)
+            },
+        )
     }
 
     proptest! {

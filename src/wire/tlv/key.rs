@@ -64,6 +64,27 @@ impl FileKey {
         }
     }
 
+    /// Takes what [`FileKey::material`] gave.
+    pub fn from_material(algorithm: EncryptAlgorithm, material: &Secret) -> Self {
+        let octets = material.expose();
+        let (key, iv) = octets.split_at(algorithm.key_len().min(octets.len()));
+        Self {
+            algorithm,
+            octets: key.into(),
+            iv: (!iv.is_empty()).then(|| iv.into()),
+        }
+    }
+
+    /// The key and, where the key object carries one, the IV after it: what has to be kept until the device is told.
+    pub fn material(&self) -> Secret {
+        let iv = self.iv().unwrap_or_default();
+        // Room for all of it, so that key octets are never left behind by a growing vector.
+        let mut material = Vec::with_capacity(self.octets.len() + iv.len());
+        material.extend_from_slice(self.octets.expose());
+        material.extend_from_slice(iv);
+        Secret::new(material)
+    }
+
     /// Draws a key, with the IV beside it where `iv` says that it comes from the key object. DES keys get odd parity:
     /// the cipher ignores it, a device may not.
     pub fn generate(algorithm: EncryptAlgorithm, iv: IvSource, random: &mut dyn Random) -> Self {

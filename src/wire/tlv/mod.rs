@@ -4,20 +4,28 @@
 //! delimiters `FE 01 01` and `FE 01 FF`. Types and lengths are one octet, the length of TLV 64 alone is two octets in
 //! network byte order.
 
+pub mod check;
 pub mod cipher;
+pub mod conform;
 mod encoded;
 mod error;
 mod file;
 mod hash;
 pub mod key;
+mod realm;
 mod receiver;
 mod vendor;
 
+pub use check::{FileFlow, Finding, Requirements, Severity, check_device_file};
 pub use cipher::{CipherError, EncryptAlgorithm, FileForm, IvSource, Padding};
-pub use encoded::Encoded;
+pub use encoded::{Canonical, Encoded};
 pub use error::{DecodeError, EncodeError, TlvPath};
 pub use file::{DeviceFile, Element, LONGEST_SHORT_VARBIND};
 pub use hash::{BasicHashError, FileHash, HashAlgorithm};
 pub use key::{FileKey, KeyObjectError, KeyPlacement};
+pub use realm::{RealmRow, realm_row, realm_rows};
 pub use receiver::{NotificationReceiver, ReceiverKind, ReceiverSetting};
 pub use vendor::{SubTlv, VendorSpecific};
+
+#[cfg(test)]
+pub(crate) use file::tests;

@@ -7,7 +7,6 @@ use super::error::{DecodeError, EncodeError, TlvPath};
 use super::vendor::{sub_tlvs, write_sub_tlv};
 use crate::value::Oid;
 use crate::wire::snmp::ber::{BerError, BerErrorKind, OBJECT_IDENTIFIER, Reader};
-use crate::wire::snmp::varbind::Value;
 
 /// The type of the element.
 pub(super) const KIND: u8 = 38;
@@ -157,18 +156,11 @@ impl ReceiverSetting {
             Self::Address(address) => put(&address.octets()),
             Self::Port(number) | Self::Timeout(number) | Self::Retries(number) => put(&number.to_be_bytes()),
             Self::Kind(kind) => put(&kind.number().to_be_bytes()),
-            Self::Filter(oid) => match oid.odd_octets() {
-                Some(octets) => put(octets),
-                None => put(&filter_octets(oid)),
-            },
+            Self::Filter(oid) => put(oid.octets()),
             Self::SecurityName(value) | Self::Unknown { value, .. } => put(value),
             Self::Address6(address) => put(&address.octets()),
         }
     }
-}
-
-fn filter_octets(oid: &Oid) -> Vec<u8> {
-    Value::Oid(oid.clone()).encode()
 }
 
 fn read_filter(value: &[u8], offset: usize) -> Result<Encoded<Oid>, DecodeError> {
@@ -179,6 +171,5 @@ fn read_filter(value: &[u8], offset: usize) -> Result<Encoded<Oid>, DecodeError>
         Oid::from_ber(content.rest()).map_err(|_| content.wrong(BerErrorKind::Oid))
     };
     let oid = read().map_err(|error| DecodeError::ber(TlvPath::Sub(KIND, 6), 0, error))?;
-    let canonical = filter_octets(&oid);
-    Ok(Encoded::read(oid, value, &canonical))
+    Ok(Encoded::read(oid, value))
 }

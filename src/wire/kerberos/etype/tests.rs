@@ -232,6 +232,85 @@ fn rfc8009_a_encryption() {
     }
 }
 
+/// Known answers that MIT krb5 publishes with its crypto tests: key, usage, plaintext, ciphertext.
+#[test]
+fn mit_known_ciphertexts() {
+    for (etype, usage, plaintext, key, ciphertext) in [
+        (
+            EncType::Des3CbcSha1Kd,
+            2,
+            "9 bytesss",
+            "2FD0F725CE04100D2FC8A18098831F850B45D9EF850BD920",
+            "CF9144EBC8697981075A8BAD8D74E5D7D591EB7D9770C7ADA25EE8C5B3D69444DFEC79A5B7A01482D9AF74E6",
+        ),
+        (
+            EncType::Aes128Sha1,
+            2,
+            "9 bytesss",
+            "9062430C8CDA3388922E6D6A509F5B7A",
+            "68FB9679601F45C78857B2BF820FD6E53ECA8D42FD4B1D7024A09205ABB7CD2EC26C355D2F",
+        ),
+        (
+            EncType::Aes128Sha1,
+            4,
+            "30 bytes bytes bytes bytes byt",
+            "DCEEB70B3DE76562E689226C76429148",
+            "C96081032D5D8EEB7E32B4089F789D0FAA481DEA74C0F97CBF3146DDFCF8E800\
+             156ECB532FC203E30FF600B63B350939FECE510F02D7FF1E7BAC",
+        ),
+        (
+            EncType::Aes256Sha1,
+            1,
+            "1",
+            "B9477E1FF0329C0050E20CE6C72D2DFF27E8FE541AB0954429A9CB5B4F7B1E2A",
+            "406150B97AEB76D43B36B62CC1ECDFBE6F40E95755E0BEB5C27825F3A4",
+        ),
+    ] {
+        let key = EncryptionKey::new(etype, Secret::new(octets(key))).expect("key");
+        let opened = key.decrypt(KeyUsage(usage), &octets(ciphertext)).expect("verifies");
+        let (text, pad) = opened.plaintext.expose().split_at(plaintext.len());
+        assert_eq!(text, plaintext.as_bytes());
+        assert!(pad.iter().all(|octet| *octet == 0));
+    }
+}
+
+/// Known answers that MIT krb5 publishes with its crypto tests.
+#[test]
+fn mit_known_checksums() {
+    use crate::wire::kerberos::{Checksum, ChecksumType};
+    for (etype, kind, usage, text, key, expected) in [
+        (
+            EncType::Des3CbcSha1Kd,
+            ChecksumType::HmacSha1Des3Kd,
+            2,
+            "six seven",
+            "7A25DF8992296DCEDA0E135BC4046E2375B3C14C98FBC162",
+            "0eefc9c3e049aabc1ba5c401677d9ab699082bb4",
+        ),
+        (
+            EncType::Aes128Sha1,
+            ChecksumType::HmacSha1Aes128,
+            3,
+            "eight nine ten eleven twelve thirteen",
+            "9062430C8CDA3388922E6D6A509F5B7A",
+            "01a4b088d45628f6946614e3",
+        ),
+        (
+            EncType::Aes256Sha1,
+            ChecksumType::HmacSha1Aes256,
+            4,
+            "fourteen",
+            "B1AE4CD8462AFF1677053CC9279AAC30B796FB81CE21474DD3DDBCFEA4EC76D7",
+            "e08739e3279e2903ec8e3836",
+        ),
+    ] {
+        let key = EncryptionKey::new(etype, Secret::new(octets(key))).expect("key");
+        let random = &mut SeededRandom::new(1);
+        let sum = Checksum::keyed(kind, &key, KeyUsage(usage), text.as_bytes(), random).expect("sums");
+        assert_eq!(hex(&sum.checksum), expected);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -1,0 +1,577 @@
+//! What a strict device finds wrong with a file: the simulated eUE refuses on it, an operator is told it.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use super::conform::{Mismatch, conforms};
+use super::hash::BasicHashError;
+use super::realm::{CREATE_AND_GO, realm_rows};
+use super::{DeviceFile, Element, LONGEST_SHORT_VARBIND, ReceiverSetting};
+use crate::mib::{Access, Kind, MibDialect, Names, Object, dialect};
+use crate::value::Oid;
+use crate::wire::snmp::varbind::{Value, VarBind};
+
+/// The provisioning flow that a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileFlow {
+    /// Kerberos and SNMPv3: the file names the realm and its organisation.
+    Secure,
+    /// SNMPv2c: the hash comes by SNMP.
+    Hybrid,
+    /// No SNMP before the file: the hash stands in it.
+    Basic,
+}
+
+impl FileFlow {
+    /// Every flow.
+    pub const ALL: [Self; 3] = [Self::Secure, Self::Hybrid, Self::Basic];
+
+    /// The flow's name in settings, records and templates.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Secure => "secure",
+            Self::Hybrid => "hybrid",
+            Self::Basic => "basic",
+        }
+    }
+}
+
+impl fmt::Display for FileFlow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What the device expects of its file.
+#[derive(Debug, Clone, Copy)]
+pub struct Requirements<'a> {
+    /// The flow it goes through.
+    pub flow: FileFlow,
+    /// Its MIB.
+    pub dialect: MibDialect,
+    /// The realm it was given by DHCP; the file's must be the same, letter case aside.
+    pub realm: Option<&'a str>,
+    /// The organisation in the service provider's certificate that it saw; the file's must be the same.
+    pub organisation: Option<&'a str>,
+}
+
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// The device takes the file and reports passWithWarnings, or an operator should look at it.
+    Warning,
+    /// The device refuses the file: failConfigFileError.
+    Error,
+}
+
+/// One thing that is wrong with a file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Finding {
+    /// The first TLV is not FE 01 01.
+    #[error("the file does not start with FE 01 01")]
+    NoStart,
+    /// The last TLV is not FE 01 FF.
+    #[error("the file does not end with FE 01 FF")]
+    NoEnd,
+    /// FE 01 01 stands again within the file.
+    #[error("FE 01 01 stands again at element {0}")]
+    SecondStart(usize),
+    /// Octets other than zero, or more zero octets than a cipher block, follow the end.
+    #[error("{0} octets follow FE 01 FF")]
+    Trailing(usize),
+    /// The object that every file must set is not set.
+    #[error("{0} is missing")]
+    Missing(String),
+    /// A secure-flow file has no realm.
+    #[error("the realm table has no row: a secure-flow file names its realm and organisation")]
+    NoRealm,
+    /// A row of the realm table lacks the realm or the organisation.
+    #[error("row {row} of the realm table has no {what}")]
+    RealmIncomplete {
+        /// The row's index.
+        row: String,
+        /// What it lacks.
+        what: &'static str,
+    },
+    /// The realm is not in upper case.
+    #[error("the realm '{0}' is not in upper case")]
+    RealmCase(String),
+    /// No row has the device's realm.
+    #[error("no row of the realm table is for the realm {0}")]
+    OtherRealm(String),
+    /// The organisation is not that of the certificate.
+    #[error("the organisation is '{found}', and the service provider's certificate says '{expected}'")]
+    OtherOrganisation {
+        /// The certificate's.
+        expected: String,
+        /// The file's.
+        found: String,
+    },
+    /// Basic flow: the hash in the file is wrong.
+    #[error(transparent)]
+    Hash(#[from] BasicHashError),
+    /// Basic flow: the hash is not the last TLV before the end.
+    #[error("the hash is not the last TLV before FE 01 FF")]
+    HashNotLast,
+    /// Secure and hybrid flow: the hash comes by SNMP, not in the file.
+    #[error("{0} stands in the file, and in this flow it comes by SNMP")]
+    HashInFile(String),
+    /// An object is set twice.
+    #[error("{0} is set more than once")]
+    Duplicate(String),
+    /// Cells of a row are set without its RowStatus.
+    #[error("{0} is set, and its row has no {1}")]
+    RowWithoutStatus(String, String),
+    /// A row is created in a way that devices need not support.
+    #[error("{object} is {found}; rows are created by createAndGo(4)")]
+    RowStatus {
+        /// The RowStatus instance.
+        object: String,
+        /// What it is set to.
+        found: i32,
+    },
+    /// No known module has the object.
+    #[error("no MIB module defines {0}")]
+    UnknownObject(String),
+    /// The object cannot be set.
+    #[error("{0} cannot be set")]
+    NotWritable(String),
+    /// The value does not fit the object.
+    #[error("{object}: {mismatch}")]
+    Value {
+        /// The instance.
+        object: String,
+        /// What is wrong.
+        mismatch: Mismatch,
+    },
+    /// An unknown TLV.
+    #[error("TLV {0} is no TLV of a device file")]
+    UnknownTlv(u8),
+    /// TLV 43 does not start with the vendor's OUI.
+    #[error("TLV 43 does not start with 43.8, the vendor's OUI")]
+    NoOui,
+    /// TLV 38 has no address.
+    #[error("TLV 38 has neither 38.1 nor 38.8, the receiver's address")]
+    ReceiverWithoutAddress,
+    /// TLV 64 for a variable binding that TLV 11 has room for.
+    #[error("{0} stands in TLV 64 and has room in TLV 11")]
+    LongWithoutNeed(String),
+    /// A secret in a file that nobody encrypts.
+    #[error("{0} stands in clear in a file of the {1} flow")]
+    SecretInClear(String, FileFlow),
+}
+
+impl Finding {
+    /// How grave it is (fact sheet provisioning §1.5 and §1.6).
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::HashInFile(_)
+            | Self::RealmCase(_)
+            | Self::HashNotLast
+            | Self::UnknownObject(_)
+            | Self::NotWritable(_)
+            | Self::Value { .. }
+            | Self::UnknownTlv(_)
+            | Self::NoOui
+            | Self::ReceiverWithoutAddress
+            | Self::LongWithoutNeed(_)
+            | Self::SecretInClear(..) => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+}
+
+/// Everything that is wrong with `file` for a device with these requirements, whose MIB modules `names` knows.
+pub fn check_device_file(file: &DeviceFile, requirements: Requirements<'_>, names: &Names) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    delimiters(file, &mut findings);
+    mandatory(file, requirements, names, &mut findings);
+    match requirements.flow {
+        FileFlow::Secure => realm(file, requirements, &mut findings),
+        FileFlow::Basic => basic_hash(file, requirements.dialect, &mut findings),
+        FileFlow::Hybrid => {}
+    }
+    objects(file, requirements, names, &mut findings);
+    rows(file, names, &mut findings);
+    other_elements(file, names, &mut findings);
+    findings
+}
+
+fn delimiters(file: &DeviceFile, findings: &mut Vec<Finding>) {
+    if file.elements.first() != Some(&Element::Start) {
+        findings.push(Finding::NoStart);
+    }
+    if file.elements.last() != Some(&Element::End) {
+        findings.push(Finding::NoEnd);
+    }
+    let again = file
+        .elements
+        .iter()
+        .enumerate()
+        .skip(1)
+        .find(|(_, element)| **element == Element::Start);
+    findings.extend(again.map(|(at, _)| Finding::SecondStart(at)));
+    // What fills a cipher block: fewer octets than the longest block has.
+    let fill = file.trailing.len() < 16 && file.trailing.iter().all(|&octet| octet == 0);
+    if !fill {
+        findings.push(Finding::Trailing(file.trailing.len()));
+    }
+}
+
+fn mandatory(file: &DeviceFile, requirements: Requirements<'_>, names: &Names, findings: &mut Vec<Finding>) {
+    let oids = requirements.dialect.oids();
+    let enabled = dialect::oid(oids.enabled);
+    if file.get(&enabled).is_none() {
+        findings.push(Finding::Missing(names.display(&enabled)));
+    }
+    let hash = dialect::oid(oids.prov_config_hash);
+    if requirements.flow != FileFlow::Basic && file.get(&hash).is_some() {
+        findings.push(Finding::HashInFile(names.display(&hash)));
+    }
+}
+
+fn realm(file: &DeviceFile, requirements: Requirements<'_>, findings: &mut Vec<Finding>) {
+    let rows = realm_rows(file, requirements.dialect);
+    if rows.is_empty() {
+        findings.push(Finding::NoRealm);
+        return;
+    }
+    let mut ours = None;
+    for row in &rows {
+        let incomplete = |what| Finding::RealmIncomplete {
+            row: row.index.iter().map(u32::to_string).collect::<Vec<_>>().join("."),
+            what,
+        };
+        match (&row.realm, &row.organisation) {
+            (None, _) => findings.push(incomplete("realm name")),
+            (_, None) => findings.push(incomplete("organisation name")),
+            (Some(realm), Some(organisation)) => {
+                if realm.bytes().any(|octet| octet.is_ascii_lowercase()) {
+                    findings.push(Finding::RealmCase(realm.clone()));
+                }
+                let expected = requirements
+                    .realm
+                    .is_none_or(|expected| expected.eq_ignore_ascii_case(realm));
+                ours = ours.or(expected.then_some(organisation));
+            }
+        }
+    }
+    match (ours, requirements.realm, requirements.organisation) {
+        (None, Some(realm), _) => findings.push(Finding::OtherRealm(realm.to_owned())),
+        (Some(found), _, Some(expected)) if found != expected => findings.push(Finding::OtherOrganisation {
+            expected: expected.to_owned(),
+            found: found.clone(),
+        }),
+        _ => {}
+    }
+}
+
+fn basic_hash(file: &DeviceFile, dialect: MibDialect, findings: &mut Vec<Finding>) {
+    match file.verify_basic_flow_hash(dialect) {
+        Err(error) => findings.push(error.into()),
+        Ok(()) => {
+            let hash = dialect.oids().prov_config_hash;
+            let last = file.elements.iter().rev().nth(1).and_then(Element::as_varbind);
+            if last.is_none_or(|varbind| varbind.name.arcs() != hash) {
+                findings.push(Finding::HashNotLast);
+            }
+        }
+    }
+}
+
+fn objects(file: &DeviceFile, requirements: Requirements<'_>, names: &Names, findings: &mut Vec<Finding>) {
+    let mut seen: HashSet<&Oid> = HashSet::new();
+    for varbind in file.varbinds() {
+        if !seen.insert(&varbind.name) {
+            findings.push(Finding::Duplicate(names.display(&varbind.name)));
+        }
+        findings.extend(object(varbind, names));
+        findings.extend(secret(varbind, requirements.flow, names));
+    }
+}
+
+fn object(varbind: &VarBind, names: &Names) -> Option<Finding> {
+    let shown = || names.display(&varbind.name);
+    let Some((object, [_, ..])) = names.lookup(&varbind.name) else {
+        return Some(Finding::UnknownObject(shown()));
+    };
+    let (syntax, access) = match &object.kind {
+        Kind::Scalar { syntax, access } | Kind::Column { syntax, access, .. } => (syntax, access),
+        _ => return Some(Finding::UnknownObject(shown())),
+    };
+    if !Access::writable(*access) {
+        return Some(Finding::NotWritable(shown()));
+    }
+    let mismatch = conforms(&varbind.value, syntax).err()?;
+    Some(Finding::Value {
+        object: shown(),
+        mismatch,
+    })
+}
+
+/// Credentials in a file that goes over the network in clear. Hybrid files are never encrypted either, but their
+/// devices have no other way.
+fn secret(varbind: &VarBind, flow: FileFlow, names: &Names) -> Option<Finding> {
+    let (object, _) = names.lookup(&varbind.name)?;
+    let convention = &*object.syntax()?.convention;
+    let filled = varbind.value.as_octets().is_some_and(|octets| !octets.is_empty());
+    let exposed = flow == FileFlow::Basic && convention == "PktcEUETCCreds" && filled;
+    exposed.then(|| Finding::SecretInClear(names.display(&varbind.name), flow))
+}
+
+/// Each row that the file creates has its RowStatus, and that is createAndGo.
+fn rows(file: &DeviceFile, names: &Names, findings: &mut Vec<Finding>) {
+    let mut first_cells: Vec<(&Object, &VarBind)> = Vec::new();
+    let mut known: HashSet<(&Oid, &[u32])> = HashSet::new();
+    let mut statuses: HashMap<(&Oid, &[u32]), &VarBind> = HashMap::new();
+    for varbind in file.varbinds() {
+        let Some((column, index)) = names.lookup(&varbind.name) else {
+            continue;
+        };
+        let Some(status) = names.row_status(column) else {
+            continue;
+        };
+        if column.oid == status.oid {
+            statuses.insert((&status.oid, index), varbind);
+        } else if known.insert((&status.oid, index)) {
+            first_cells.push((status, varbind));
+        }
+    }
+    for (status, cell) in first_cells {
+        let index = names.lookup(&cell.name).map(|(_, index)| index).unwrap_or_default();
+        if !statuses.contains_key(&(&status.oid, index)) {
+            findings.push(Finding::RowWithoutStatus(
+                names.display(&cell.name),
+                status.name.to_string(),
+            ));
+        }
+    }
+    let mut wrong: Vec<Finding> = statuses
+        .values()
+        .filter_map(|varbind| match varbind.value {
+            Value::Integer(found) if found != CREATE_AND_GO => Some(Finding::RowStatus {
+                object: names.display(&varbind.name),
+                found,
+            }),
+            _ => None,
+        })
+        .collect();
+    wrong.sort_by_key(Finding::to_string);
+    findings.append(&mut wrong);
+}
+
+fn other_elements(file: &DeviceFile, names: &Names, findings: &mut Vec<Finding>) {
+    for element in &file.elements {
+        findings.extend(match element {
+            Element::Unknown { kind, .. } => Some(Finding::UnknownTlv(*kind)),
+            Element::VendorSpecific(vendor) if vendor.oui().is_none() => Some(Finding::NoOui),
+            Element::NotificationReceiver(receiver) => {
+                let address = |setting: &ReceiverSetting| {
+                    matches!(setting, ReceiverSetting::Address(_) | ReceiverSetting::Address6(_))
+                };
+                (!receiver.settings.iter().any(address)).then_some(Finding::ReceiverWithoutAddress)
+            }
+            Element::LongVarBind(varbind) if varbind.octets().len() <= LONGEST_SHORT_VARBIND => {
+                Some(Finding::LongWithoutNeed(names.display(&varbind.name)))
+            }
+            _ => None,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::HashAlgorithm;
+    use super::super::realm::realm_row;
+    use super::*;
+
+    fn set(name: &str, index: &[u32], value: Value) -> Element {
+        let object = Names::embedded().resolve(name).unwrap();
+        Element::varbind(VarBind::new(object.oid.child(index), value))
+    }
+
+    fn enabled() -> Element {
+        set("PKTC-IETF-MTA-MIB::pktcMtaDevEnabled", &[0], Value::Integer(1))
+    }
+
+    fn file(inner: impl IntoIterator<Item = Element>) -> DeviceFile {
+        let delimited = [Element::Start].into_iter().chain(inner).chain([Element::End]);
+        DeviceFile {
+            elements: delimited.collect(),
+            trailing: Vec::new(),
+        }
+    }
+
+    fn requirements(flow: FileFlow) -> Requirements<'static> {
+        Requirements {
+            flow,
+            dialect: MibDialect::Ietf,
+            realm: Some("PKTC.EXAMPLE.NET"),
+            organisation: Some("Example Operator"),
+        }
+    }
+
+    fn findings(file: &DeviceFile, flow: FileFlow) -> Vec<String> {
+        let findings = check_device_file(file, requirements(flow), Names::embedded());
+        findings
+            .iter()
+            .map(|finding| format!("{:?}: {finding}", finding.severity()))
+            .collect()
+    }
+
+    fn realm(organisation: &str) -> impl Iterator<Item = Element> {
+        let realm = "PKTC.EXAMPLE.NET".parse().unwrap();
+        realm_row(MibDialect::Ietf, &realm, organisation)
+            .into_iter()
+            .map(Element::varbind)
+    }
+
+    #[test]
+    fn the_smallest_files_of_each_flow_pass() {
+        assert_eq!(findings(&file([enabled()]), FileFlow::Hybrid), [""; 0]);
+        let secure = file([enabled()].into_iter().chain(realm("Example Operator")));
+        assert_eq!(findings(&secure, FileFlow::Secure), [""; 0]);
+        let mut basic = file([enabled()]);
+        basic
+            .insert_basic_flow_hash(MibDialect::Ietf, HashAlgorithm::Sha1)
+            .unwrap();
+        assert_eq!(findings(&basic, FileFlow::Basic), [""; 0]);
+        assert_eq!(
+            findings(&basic, FileFlow::Hybrid),
+            [
+                "Warning: PKTC-IETF-MTA-MIB::pktcMtaDevProvConfigHash.0 stands in the file, and in this flow it comes by SNMP"
+            ]
+        );
+    }
+
+    #[test]
+    fn delimiters_and_the_mandatory_object() {
+        let bare = DeviceFile {
+            elements: vec![],
+            trailing: vec![1],
+        };
+        assert_eq!(
+            findings(&bare, FileFlow::Hybrid),
+            [
+                "Error: the file does not start with FE 01 01",
+                "Error: the file does not end with FE 01 FF",
+                "Error: 1 octets follow FE 01 FF",
+                "Error: PKTC-IETF-MTA-MIB::pktcMtaDevEnabled.0 is missing",
+            ]
+        );
+        let mut filled = file([enabled()]);
+        filled.trailing = vec![0; 15];
+        assert_eq!(findings(&filled, FileFlow::Hybrid), [""; 0]);
+    }
+
+    #[test]
+    fn a_realm_needs_its_organisation_in_the_same_row() {
+        let name = |row| {
+            set(
+                "PKTC-IETF-MTA-MIB::pktcMtaDevRealmName",
+                &[row],
+                Value::text("PKTC.EXAMPLE.NET"),
+            )
+        };
+        let organisation = set(
+            "PKTC-IETF-MTA-MIB::pktcMtaDevRealmOrgName",
+            &[2],
+            Value::text("Example Operator"),
+        );
+        let status = |row| set("PKTC-IETF-MTA-MIB::pktcMtaDevRealmStatus", &[row], Value::Integer(4));
+        let apart = file([enabled(), name(1), organisation, status(1), status(2)]);
+        assert_eq!(
+            findings(&apart, FileFlow::Secure),
+            [
+                "Error: row 1 of the realm table has no organisation name",
+                "Error: row 2 of the realm table has no realm name",
+                "Error: no row of the realm table is for the realm PKTC.EXAMPLE.NET",
+            ]
+        );
+        assert_eq!(
+            findings(&file([enabled()]), FileFlow::Secure),
+            ["Error: the realm table has no row: a secure-flow file names its realm and organisation"]
+        );
+        let other = file([enabled()].into_iter().chain(realm("Another Operator")));
+        assert_eq!(
+            findings(&other, FileFlow::Secure),
+            [
+                "Error: the organisation is 'Another Operator', and the service provider's certificate says 'Example Operator'"
+            ]
+        );
+    }
+
+    #[test]
+    fn rows_are_created_by_create_and_go() {
+        let domain = set("pktcEUEDevOpDomain", &[1], Value::text("."));
+        let without = file([enabled(), domain.clone()]);
+        assert_eq!(
+            findings(&without, FileFlow::Hybrid),
+            ["Error: CL-PKTC-EUE-DEV-MIB::pktcEUEDevOpDomain.1 is set, and its row has no pktcEUEDevOpRowStatus"]
+        );
+        let waiting = file([enabled(), domain, set("pktcEUEDevOpRowStatus", &[1], Value::Integer(5))]);
+        assert_eq!(
+            findings(&waiting, FileFlow::Hybrid),
+            ["Error: CL-PKTC-EUE-DEV-MIB::pktcEUEDevOpRowStatus.1 is 5; rows are created by createAndGo(4)"]
+        );
+    }
+
+    #[test]
+    fn objects_are_set_once_known_writable_and_in_range() {
+        let port = set("pktcEUEDevSipPort", &[0], Value::Unsigned32(70000));
+        let version = set("pktcEUEDevProfileVersion", &[0], Value::text("1.0"));
+        let unknown = Element::varbind(VarBind::new(
+            "1.3.6.1.4.1.99999.1.0".parse().unwrap(),
+            Value::Integer(1),
+        ));
+        assert_eq!(
+            findings(&file([enabled(), enabled(), port, version, unknown]), FileFlow::Hybrid),
+            [
+                "Error: PKTC-IETF-MTA-MIB::pktcMtaDevEnabled.0 is set more than once",
+                "Warning: CL-PKTC-EUE-DEV-MIB::pktcEUEDevSipPort.0: 70000 is none of 0 to 65535",
+                "Warning: CL-PKTC-EUE-DEV-MIB::pktcEUEDevProfileVersion.0 cannot be set",
+                "Warning: no MIB module defines 1.3.6.1.4.1.99999.1.0",
+            ]
+        );
+    }
+
+    #[test]
+    fn other_tlvs_and_the_hash_of_another_dialect() {
+        let long = match enabled() {
+            Element::VarBind(varbind) => Element::LongVarBind(varbind),
+            other => other,
+        };
+        let receiver = Element::NotificationReceiver(Default::default());
+        let unknown = Element::Unknown {
+            kind: 99,
+            value: vec![],
+        };
+        let mut odd = file([long, receiver, unknown]);
+        odd.insert_basic_flow_hash(MibDialect::Euro, HashAlgorithm::Sha1)
+            .unwrap();
+        assert_eq!(
+            findings(&odd, FileFlow::Basic),
+            [
+                "Error: the file's hash is the object of the euro MIB; the device has the ietf MIB",
+                "Warning: PKTC-IETF-MTA-MIB::pktcMtaDevEnabled.0 stands in TLV 64 and has room in TLV 11",
+                "Warning: TLV 38 has neither 38.1 nor 38.8, the receiver's address",
+                "Warning: TLV 99 is no TLV of a device file",
+            ]
+        );
+    }
+
+    #[test]
+    fn credentials_in_clear_are_found() {
+        let credentials = set("pktcEUEUsrIMPICredentials", &[1], Value::text("secret"));
+        let status = set("pktcEUEUsrIMPIRowStatus", &[1], Value::Integer(4));
+        let mut basic = file([enabled(), credentials, status]);
+        basic
+            .insert_basic_flow_hash(MibDialect::Ietf, HashAlgorithm::Sha1)
+            .unwrap();
+        assert_eq!(
+            findings(&basic, FileFlow::Basic),
+            ["Warning: CL-PKTC-EUE-USER-MIB::pktcEUEUsrIMPICredentials.1 stands in clear in a file of the basic flow"]
+        );
+    }
+}
