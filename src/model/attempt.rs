@@ -87,9 +87,7 @@ impl AttemptResult {
     /// Whether the device is in service.
     pub fn is_pass(&self) -> bool {
         match self {
-            Self::Reported(state) => {
-                matches!(state, ProvisioningState::Pass | ProvisioningState::PassWithWarnings)
-            }
+            Self::Reported(state) => state.is_pass(),
             Self::Delivered => true,
             _ => false,
         }
@@ -158,7 +156,7 @@ pub struct ServedFile {
     pub hash: Vec<u8>,
     /// The cipher it is encrypted with.
     pub algorithm: EncryptAlgorithm,
-    /// The key; empty where the file is in clear.
+    /// The key, and after it the IV where the key object carries it (profile P22); empty where the file is in clear.
     pub key: Secret,
     /// How many octets are delivered.
     pub size: usize,

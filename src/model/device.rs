@@ -35,7 +35,11 @@ pub enum Family {
 impl Family {
     /// The family of `address`; an IPv4-mapped IPv6 address is IPv4.
     pub fn of(address: IpAddr) -> Self {
-        if address.to_canonical().is_ipv4() { Self::V4 } else { Self::V6 }
+        if address.to_canonical().is_ipv4() {
+            Self::V4
+        } else {
+            Self::V6
+        }
     }
 }
 
@@ -81,7 +85,13 @@ macro_rules! words {
     };
 }
 
-words!(Flow, "secure, hybrid, basic", Secure = "secure", Hybrid = "hybrid", Basic = "basic");
+words!(
+    Flow,
+    "secure, hybrid, basic",
+    Secure = "secure",
+    Hybrid = "hybrid",
+    Basic = "basic"
+);
 words!(Family, "v4, v6", V4 = "v4", V6 = "v6");
 words!(Delivery, "tftp, http", Tftp = "tftp", Http = "http");
 
@@ -119,7 +129,9 @@ pub struct Device {
 impl Device {
     /// The name of the template its file is made from: its own, or the default `<flow>-<dialect>`.
     pub fn template_name(&self) -> String {
-        self.template.clone().unwrap_or_else(|| format!("{}-{}", self.flow, self.mib))
+        self.template
+            .clone()
+            .unwrap_or_else(|| format!("{}-{}", self.flow, self.mib))
     }
 
     /// Whether a datagram from `source` may come from this device: the address is one of the device's, or the

@@ -1,9 +1,11 @@
 //! Floor 2: devices, attempts, steps and their outcomes.
 
 mod attempt;
+mod config_url;
 mod device;
 mod step;
 
 pub use attempt::{Attempt, AttemptId, AttemptResult, Enrollment, Phase, ServedFile, SnmpSession};
+pub use config_url::{ConfigUrl, ConfigUrlError, UrlHost, percent_decoded};
 pub use device::{Delivery, Device, Family, Flow};
 pub use step::{Outcome, Step, StepId};
