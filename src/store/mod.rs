@@ -132,8 +132,8 @@ pub trait Store: Send + Sync + 'static {
     async fn put_devices(&self, devices: Vec<Device>) -> Result<(), StoreError>;
     /// Removes a device with its attempts; whether there was one.
     async fn remove_device(&self, mac: MacAddress) -> Result<bool, StoreError>;
-    /// Ends the device's open attempt and forgets its files and sessions, so that it can begin afresh; whether the
-    /// device exists.
+    /// Ends the device's open attempt and forgets its files, its sessions and the public key it had, so that it can begin
+    /// afresh; whether the device exists.
     async fn reset_device(&self, mac: MacAddress, now: Timestamp) -> Result<bool, StoreError>;
 
     /// The device's newest attempt, ended or not.
@@ -146,8 +146,8 @@ pub trait Store: Send + Sync + 'static {
     async fn record(&self, change: Change) -> Result<(), StoreError>;
     /// The answer given to a message that was seen before.
     async fn answer(&self, digest: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError>;
-    /// The file of this name.
-    async fn file(&self, name: &str) -> Result<Option<StoredFile>, StoreError>;
+    /// The file of this name that was made for this device.
+    async fn file(&self, mac: MacAddress, name: &str) -> Result<Option<StoredFile>, StoreError>;
 
     /// Notes a refused message. Returns at once; the row is written when there is time, and dropped under load.
     fn refused(&self, refusal: Refusal);

@@ -1,6 +1,7 @@
 //! Group commit: many changes in one transaction, each of them whole or not at all.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
@@ -12,6 +13,9 @@ use crate::model::{AttemptId, Phase, Step};
 use crate::store::{Change, MasterKey, Seen, StoreError};
 use crate::value::{MacAddress, hex};
 
+/// A file's name and its sealed octets.
+type NamedOctets = (String, Arc<[u8]>);
+
 /// One change, sealed and serialised by its caller, so that the writer has little left to do.
 pub(super) struct Prepared {
     pub(super) attempt: Option<AttemptRow>,
@@ -20,7 +24,7 @@ pub(super) struct Prepared {
     ladder: Option<AttemptId>,
     steps: Vec<Step>,
     /// Name and sealed octets.
-    file: Option<(String, Vec<u8>)>,
+    pub(super) file: Option<NamedOctets>,
     seen: Vec<Seen>,
 }
 
@@ -46,7 +50,7 @@ impl Prepared {
         }
         let seal = |(name, octets): (String, Vec<u8>)| {
             let sealed = key.seal(&rows::file_context(&name), &octets);
-            (name, sealed)
+            (name, Arc::from(sealed))
         };
         Ok(Self {
             attempt: change.attempt.map(|attempt| AttemptRow::next(attempt, key)),
@@ -296,7 +300,7 @@ async fn insert_files(
     connection: &mut SqliteConnection,
     changes: impl Iterator<Item = &Prepared>,
 ) -> Result<(), sqlx::Error> {
-    let all: Vec<(&AttemptRow, &(String, Vec<u8>))> = changes
+    let all: Vec<(&AttemptRow, &NamedOctets)> = changes
         .filter_map(|change| change.attempt.as_ref().zip(change.file.as_ref()))
         .collect();
     let tail = "ON CONFLICT (name) DO UPDATE SET attempt = excluded.attempt, mac = excluded.mac,
@@ -307,7 +311,7 @@ async fn insert_files(
             .bind(name.clone())
             .bind(row.id.clone())
             .bind(row.mac.clone())
-            .bind(octets.clone())
+            .bind(octets.to_vec())
     })
     .await
 }

@@ -25,7 +25,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection, Sql
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Change, MasterKey, Refusal, ServiceKey, Store, StoreError, StoredFile};
-use crate::model::{Attempt, Device, Step};
+use crate::model::{Attempt, AttemptId, Device, Step};
 use crate::value::{EngineId, MacAddress, OsRandom, Random, Timestamp};
 use crate::wire::kerberos::PrincipalName;
 use batch::{Prepared, Waiting};
@@ -35,6 +35,8 @@ use writer::{Answer, Job, Writer};
 
 /// How many devices, and how many newest attempts, are cached.
 const CACHED: usize = 100_000;
+/// How many devices' newest files are cached, sealed as they are stored; each has some 2 to 10 kB.
+const CACHED_FILES: usize = 4_096;
 /// How many connections read.
 const READERS: u32 = 4;
 /// How long a writer waits for another process' transaction.
@@ -49,7 +51,17 @@ struct Shared {
     what: String,
     devices: Cache<Device>,
     attempts: Cache<Attempt>,
+    /// The newest file of a device: it is fetched within seconds of being made.
+    files: Cache<SealedFile>,
     refusals_dropped: AtomicU64,
+}
+
+/// A file as its row has it.
+#[derive(Clone)]
+struct SealedFile {
+    name: String,
+    attempt: AttemptId,
+    octets: Arc<[u8]>,
 }
 
 impl Shared {
@@ -63,6 +75,7 @@ impl Shared {
     fn forget(&self, mac: MacAddress) {
         self.devices.forget(mac);
         self.attempts.forget(mac);
+        self.files.forget(mac);
     }
 
     fn drop_refusal(&self) {
@@ -131,6 +144,7 @@ impl SqliteStore {
             what: path.display().to_string(),
             devices: Cache::new(CACHED),
             attempts: Cache::new(CACHED),
+            files: Cache::new(CACHED_FILES),
             refusals_dropped: AtomicU64::new(0),
         });
         let mut connection = options(path).connect().await.map_err(|error| shared.failed(error))?;
@@ -308,8 +322,15 @@ impl Store for SqliteStore {
         Ok(self.read(query, |row| Ok(row.try_get(0)?)).await?.pop())
     }
 
-    async fn file(&self, name: &str) -> Result<Option<StoredFile>, StoreError> {
-        let query = sqlx::query("SELECT attempt, mac, octets FROM files WHERE name = ?").bind(name);
+    async fn file(&self, mac: MacAddress, name: &str) -> Result<Option<StoredFile>, StoreError> {
+        if let Ok(file) = self.shared.files.get(mac)
+            && file.name == name
+        {
+            let opened = rows::open_file(file.attempt, mac, name, &file.octets, &self.key);
+            return opened.map(Some).map_err(|error| error.into_store(&self.shared.what));
+        }
+        let query = sqlx::query("SELECT attempt, mac, octets FROM files WHERE name = ? AND mac = ?");
+        let query = query.bind(name).bind(mac.to_string());
         Ok(self.read(query, |row| rows::file(row, name, &self.key)).await?.pop())
     }
 

@@ -53,6 +53,11 @@ pub(super) async fn reset_device(
         .bind(&mac)
         .fetch_one(&mut *transaction)
         .await?;
+    // A repaired device has another key; the next one that it proves is recorded.
+    sqlx::query("UPDATE devices SET public_key_sha1 = NULL WHERE mac = ?")
+        .bind(&mac)
+        .execute(&mut *transaction)
+        .await?;
     // The version moves on, so that a change which was decided before the reset conflicts with it.
     sqlx::query(
         "UPDATE attempts SET version = version + 1, phase = 'ended', result = coalesce(result, ?2),

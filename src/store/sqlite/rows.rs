@@ -337,13 +337,20 @@ pub(super) fn step(row: &SqliteRow) -> Result<Step, RowError> {
 /// A file from the columns attempt, mac, octets.
 pub(super) fn file(row: &SqliteRow, name: &str, key: &MasterKey) -> Result<StoredFile, RowError> {
     let context = file_context(name);
-    let attempt: AttemptId = parse(&context, row.try_get(0)?)?;
-    let octets = open(key, &context, row.try_get(2)?)?;
-    Ok(StoredFile {
-        attempt,
-        mac: parse(&context, row.try_get(1)?)?,
-        octets: octets.expose().to_vec(),
-    })
+    let attempt = parse(&context, row.try_get(0)?)?;
+    open_file(attempt, parse(&context, row.try_get(1)?)?, name, row.try_get(2)?, key)
+}
+
+/// A file from its sealed octets.
+pub(super) fn open_file(
+    attempt: AttemptId,
+    mac: MacAddress,
+    name: &str,
+    sealed: &[u8],
+    key: &MasterKey,
+) -> Result<StoredFile, RowError> {
+    let octets = open(key, &file_context(name), sealed)?.expose().to_vec();
+    Ok(StoredFile { attempt, mac, octets })
 }
 
 /// The context under which the octets of a file are sealed.

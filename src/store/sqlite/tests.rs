@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::mib::MibDialect;
-use crate::model::{AttemptId, AttemptResult, Delivery, Enrollment, Family, Flow, Phase, ServedFile, SnmpSession, StepId};
+use crate::model::{
+    AttemptId, AttemptResult, Delivery, Enrollment, Family, Flow, Phase, ServedFile, SnmpSession, StepId,
+};
 use crate::store::Seen;
 use crate::value::{Secret, SeededRandom};
 use crate::wire::snmp::{AuthProtocol, PrivProtocol};
@@ -28,7 +30,9 @@ impl Bed {
     }
 
     async fn second(&self) -> SqliteStore {
-        SqliteStore::open(&self.folder.path().join("hardline.db"), self.key.clone()).await.unwrap()
+        SqliteStore::open(&self.folder.path().join("hardline.db"), self.key.clone())
+            .await
+            .unwrap()
     }
 }
 
@@ -96,11 +100,19 @@ fn full(last: u8, seed: u64) -> Attempt {
         key: Secret::from(&b"filekey-filekey-"[..]),
         size: 1234,
     };
-    Attempt { session: Some(session), enrollment: Some(enrollment), file: Some(file), ..attempt(last, seed) }
+    Attempt {
+        session: Some(session),
+        enrollment: Some(enrollment),
+        file: Some(file),
+        ..attempt(last, seed)
+    }
 }
 
 fn change(attempt: &Attempt) -> Change {
-    Change { attempt: Some(attempt.clone()), ..Change::default() }
+    Change {
+        attempt: Some(attempt.clone()),
+        ..Change::default()
+    }
 }
 
 fn ended(mut attempt: Attempt) -> Attempt {
@@ -114,11 +126,21 @@ async fn a_device_reads_back_and_keeps_what_was_learned_of_it() {
     let bed = Bed::new().await;
     assert_eq!(bed.store.device(mac(1)).await.unwrap(), Some(device(1)));
     assert_eq!(bed.store.device(mac(9)).await.unwrap(), None);
-    let learned = Device { public_key_sha1: Some("ab".repeat(20)), ..device(1) };
+    let learned = Device {
+        public_key_sha1: Some("ab".repeat(20)),
+        ..device(1)
+    };
     bed.store.put_devices(vec![learned.clone()]).await.unwrap();
-    let edited = Device { vars: Default::default(), created: NOW.plus(Duration::from_secs(5)), ..device(1) };
+    let edited = Device {
+        vars: Default::default(),
+        created: NOW.plus(Duration::from_secs(5)),
+        ..device(1)
+    };
     bed.store.put_devices(vec![edited]).await.unwrap();
-    let kept = Device { vars: Default::default(), ..learned };
+    let kept = Device {
+        vars: Default::default(),
+        ..learned
+    };
     assert_eq!(bed.store.device(mac(1)).await.unwrap(), Some(kept));
     let page = bed.store.devices(None, 1).await.unwrap();
     assert_eq!(page[0].mac, mac(1));
@@ -131,7 +153,10 @@ async fn a_device_reads_back_and_keeps_what_was_learned_of_it() {
 #[tokio::test]
 async fn an_attempt_reads_back_whole_from_cache_and_from_disk() {
     let bed = Bed::new().await;
-    let steps = vec![Step::ok(StepId::AP_REQUEST, NOW, "from a"), Step::failed(StepId::SET, NOW, "noAccess")];
+    let steps = vec![
+        Step::ok(StepId::AP_REQUEST, NOW, "from a"),
+        Step::failed(StepId::SET, NOW, "noAccess"),
+    ];
     let change = Change {
         attempt: Some(full(1, 1)),
         steps: steps.clone(),
@@ -141,12 +166,15 @@ async fn an_attempt_reads_back_whole_from_cache_and_from_disk() {
     bed.store.record(change).await.unwrap();
     for store in [&bed.store, &bed.second().await] {
         let read = store.attempt(mac(1)).await.unwrap().unwrap();
-        let expected = Attempt { version: 1, ..full(1, 1) };
+        let expected = Attempt {
+            version: 1,
+            ..full(1, 1)
+        };
         assert_eq!(format!("{read:?}"), format!("{expected:?}"));
         assert!(read.session.unwrap().subkey.ct_eq(b"subkey-subkey-subkey"));
         assert!(read.file.unwrap().key.ct_eq(b"filekey-filekey-"));
         assert_eq!(store.attempts(mac(1), 10).await.unwrap()[0].1, steps);
-        let file = store.file("name").await.unwrap().unwrap();
+        let file = store.file(mac(1), "name").await.unwrap().unwrap();
         assert_eq!((file.mac, &file.octets[..]), (mac(1), &b"octets"[..]));
     }
 }
@@ -155,19 +183,43 @@ async fn an_attempt_reads_back_whole_from_cache_and_from_disk() {
 async fn no_secret_lies_readable_on_the_disk() {
     let bed = Bed::new().await;
     let file = Some(("name".into(), b"file-octets-file-octets".to_vec()));
-    bed.store.record(Change { file, ..change(&full(1, 1)) }).await.unwrap();
+    bed.store
+        .record(Change {
+            file,
+            ..change(&full(1, 1))
+        })
+        .await
+        .unwrap();
     let principal = PrincipalName::mtaprovsrvr(&"prov.example.net".parse().unwrap());
-    let key = ServiceKey { principal, kvno: 1, etype: 5, key: Secret::from(&b"service-key"[..]), created: NOW };
+    let key = ServiceKey {
+        principal,
+        kvno: 1,
+        etype: 5,
+        key: Secret::from(&b"service-key"[..]),
+        created: NOW,
+    };
     bed.store.put_keys(vec![key]).await.unwrap();
     bed.store.close().await.unwrap();
     for entry in std::fs::read_dir(bed.folder.path()).unwrap() {
         let octets = std::fs::read(entry.unwrap().path()).unwrap();
-        for secret in ["subkey-subkey", "filekey-filekey", "file-octets", "service-key", "hunter2hunter2"] {
-            assert!(!octets.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
+        for secret in [
+            "subkey-subkey",
+            "filekey-filekey",
+            "file-octets",
+            "service-key",
+            "hunter2hunter2",
+        ] {
+            assert!(
+                !octets.windows(secret.len()).any(|window| window == secret.as_bytes()),
+                "{secret}"
+            );
         }
     }
     assert!(bed.store.attempt(mac(1)).await.is_ok(), "the cache still answers");
-    assert!(matches!(bed.store.record(change(&attempt(2, 2))).await, Err(StoreError::Database { .. })));
+    assert!(matches!(
+        bed.store.record(change(&attempt(2, 2))).await,
+        Err(StoreError::Database { .. })
+    ));
 }
 
 #[tokio::test]
@@ -176,12 +228,28 @@ async fn an_older_version_never_overwrites_a_newer_one() {
     bed.store.record(change(&attempt(1, 1))).await.unwrap();
     let read = bed.store.attempt(mac(1)).await.unwrap().unwrap();
     let other = bed.second().await;
-    other.record(change(&Attempt { phase: Phase::Keyed, ..read.clone() })).await.unwrap();
-    let stale = Change { steps: vec![Step::ok(StepId::SET, NOW, "")], ..change(&read) };
+    other
+        .record(change(&Attempt {
+            phase: Phase::Keyed,
+            ..read.clone()
+        }))
+        .await
+        .unwrap();
+    let stale = Change {
+        steps: vec![Step::ok(StepId::SET, NOW, "")],
+        ..change(&read)
+    };
     assert!(matches!(bed.store.record(stale).await, Err(StoreError::Conflict(id)) if id == read.id));
     let again = bed.store.attempt(mac(1)).await.unwrap().unwrap();
-    assert_eq!((again.phase, again.version), (Phase::Keyed, 2), "a conflict ends with a fresh read");
-    assert!(bed.store.attempts(mac(1), 1).await.unwrap()[0].1.is_empty(), "nothing of a refused change is stored");
+    assert_eq!(
+        (again.phase, again.version),
+        (Phase::Keyed, 2),
+        "a conflict ends with a fresh read"
+    );
+    assert!(
+        bed.store.attempts(mac(1), 1).await.unwrap()[0].1.is_empty(),
+        "nothing of a refused change is stored"
+    );
 }
 
 #[tokio::test]
@@ -206,34 +274,63 @@ async fn a_new_attempt_replaces_the_old_one_in_one_change() {
     let bed = Bed::new().await;
     bed.store.record(change(&attempt(1, 1))).await.unwrap();
     let old = bed.store.attempt(mac(1)).await.unwrap().unwrap();
-    let change = Change { replaced: Some(ended(old)), ..change(&attempt(1, 2)) };
+    let change = Change {
+        replaced: Some(ended(old)),
+        ..change(&attempt(1, 2))
+    };
     bed.store.record(change).await.unwrap();
     let ladders = bed.store.attempts(mac(1), 10).await.unwrap();
     assert_eq!(ladders[0].0.id, attempt(1, 2).id);
     assert_eq!(ladders[1].0.result, Some(AttemptResult::Replaced));
-    let open = bed.store.unfinished(NOW.plus(Duration::from_secs(601)), 10).await.unwrap();
-    assert_eq!(open.iter().map(|attempt| attempt.id).collect::<Vec<_>>(), [attempt(1, 2).id]);
+    let open = bed
+        .store
+        .unfinished(NOW.plus(Duration::from_secs(601)), 10)
+        .await
+        .unwrap();
+    assert_eq!(
+        open.iter().map(|attempt| attempt.id).collect::<Vec<_>>(),
+        [attempt(1, 2).id]
+    );
     assert!(bed.store.unfinished(NOW, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn a_message_is_accepted_once_and_its_answer_is_kept() {
     let bed = Bed::new().await;
-    let seen = Seen { digest: [1; 32], expires: NOW, answer: b"answer".to_vec() };
-    let once = Change { seen: vec![seen.clone()], ..change(&attempt(1, 1)) };
+    let seen = Seen {
+        digest: [1; 32],
+        expires: NOW,
+        answer: b"answer".to_vec(),
+    };
+    let once = Change {
+        seen: vec![seen.clone()],
+        ..change(&attempt(1, 1))
+    };
     bed.store.record(once).await.unwrap();
-    let twice = Change { seen: vec![seen], ..change(&attempt(2, 2)) };
+    let twice = Change {
+        seen: vec![seen],
+        ..change(&attempt(2, 2))
+    };
     assert!(matches!(bed.store.record(twice).await, Err(StoreError::Seen)));
     assert!(bed.store.attempt(mac(2)).await.unwrap().is_none());
-    assert_eq!(bed.store.answer([1; 32]).await.unwrap().as_deref(), Some(&b"answer"[..]));
-    bed.store.sweep(NOW.plus(Duration::from_secs(1)), Duration::from_secs(60)).await.unwrap();
+    assert_eq!(
+        bed.store.answer([1; 32]).await.unwrap().as_deref(),
+        Some(&b"answer"[..])
+    );
+    bed.store
+        .sweep(NOW.plus(Duration::from_secs(1)), Duration::from_secs(60))
+        .await
+        .unwrap();
     assert_eq!(bed.store.answer([1; 32]).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn one_refused_change_does_not_fail_its_batch() {
     let bed = Bed::new().await;
-    let stale = Attempt { version: 5, ..attempt(1, 3) };
+    let stale = Attempt {
+        version: 5,
+        ..attempt(1, 3)
+    };
     let unknown = attempt(9, 4);
     let (good, stale, unknown, ladder) = tokio::join!(
         bed.store.record(change(&attempt(1, 1))),
@@ -256,11 +353,18 @@ async fn a_step_alone_joins_its_ladder() {
     let bed = Bed::new().await;
     bed.store.record(change(&attempt(1, 1))).await.unwrap();
     let step = Step::retry(StepId::SET, NOW, "again");
-    let change = Change { ladder: Some(attempt(1, 1).id), steps: vec![step.clone()], ..Change::default() };
+    let change = Change {
+        ladder: Some(attempt(1, 1).id),
+        steps: vec![step.clone()],
+        ..Change::default()
+    };
     bed.store.record(change).await.unwrap();
     let (attempt, steps) = bed.store.attempts(mac(1), 1).await.unwrap().remove(0);
     assert_eq!((attempt.version, steps), (1, vec![step.clone()]));
-    let homeless = Change { steps: vec![step], ..Change::default() };
+    let homeless = Change {
+        steps: vec![step],
+        ..Change::default()
+    };
     assert!(matches!(bed.store.record(homeless).await, Err(StoreError::Misused(_))));
 }
 
@@ -268,15 +372,27 @@ async fn a_step_alone_joins_its_ladder() {
 async fn reset_ends_the_attempt_and_forgets_its_secrets() {
     let bed = Bed::new().await;
     let file = Some(("name".into(), b"octets".to_vec()));
-    bed.store.record(Change { file, ..change(&full(1, 1)) }).await.unwrap();
+    bed.store
+        .record(Change {
+            file,
+            ..change(&full(1, 1))
+        })
+        .await
+        .unwrap();
     let stale = bed.store.attempt(mac(1)).await.unwrap().unwrap();
     assert!(bed.store.reset_device(mac(1), NOW).await.unwrap());
     assert!(!bed.store.reset_device(mac(9), NOW).await.unwrap());
     let read = bed.store.attempt(mac(1)).await.unwrap().unwrap();
-    assert_eq!(read.result.as_ref().unwrap().to_string(), "failed: reset by the operator");
+    assert_eq!(
+        read.result.as_ref().unwrap().to_string(),
+        "failed: reset by the operator"
+    );
     assert!(read.phase == Phase::Ended && read.session.is_none() && read.file.is_none());
-    assert!(bed.store.file("name").await.unwrap().is_none());
-    assert!(matches!(bed.store.record(change(&stale)).await, Err(StoreError::Conflict(_))));
+    assert!(bed.store.file(mac(1), "name").await.unwrap().is_none());
+    assert!(matches!(
+        bed.store.record(change(&stale)).await,
+        Err(StoreError::Conflict(_))
+    ));
     bed.store.record(change(&attempt(1, 2))).await.unwrap();
 }
 
@@ -284,15 +400,27 @@ async fn reset_ends_the_attempt_and_forgets_its_secrets() {
 async fn sweep_forgets_what_ended_long_ago_and_nothing_else() {
     let bed = Bed::new().await;
     let file = Some(("name".into(), b"octets".to_vec()));
-    bed.store.record(Change { file, ..change(&ended(full(1, 1))) }).await.unwrap();
+    bed.store
+        .record(Change {
+            file,
+            ..change(&ended(full(1, 1)))
+        })
+        .await
+        .unwrap();
     bed.store.record(change(&attempt(2, 2))).await.unwrap();
     let keep = Duration::from_secs(3600);
     bed.store.sweep(NOW.plus(keep), keep).await.unwrap();
     assert!(bed.store.attempt(mac(1)).await.unwrap().is_some());
-    bed.store.sweep(NOW.plus(keep + Duration::from_secs(601)), keep).await.unwrap();
+    bed.store
+        .sweep(NOW.plus(keep + Duration::from_secs(601)), keep)
+        .await
+        .unwrap();
     assert!(bed.store.attempt(mac(1)).await.unwrap().is_none());
-    assert!(bed.store.file("name").await.unwrap().is_none());
-    assert!(bed.store.attempt(mac(2)).await.unwrap().is_some(), "an open attempt stays");
+    assert!(bed.store.file(mac(1), "name").await.unwrap().is_none());
+    assert!(
+        bed.store.attempt(mac(2)).await.unwrap().is_some(),
+        "an open attempt stays"
+    );
 }
 
 #[tokio::test]
@@ -365,11 +493,24 @@ async fn another_master_key_and_another_schema_are_refused() {
     let other = MasterKey::generate(&mut SeededRandom::new(2));
     let error = SqliteStore::open(&path, other).await.err().unwrap();
     assert!(matches!(error, StoreError::Unsealable(_)), "{error}");
-    assert!(SqliteStore::create(&path, &bed.key).await.is_err(), "an existing database stays");
+    assert!(
+        SqliteStore::create(&path, &bed.key).await.is_err(),
+        "an existing database stays"
+    );
     let mut connection = options(&path).connect().await.unwrap();
-    sqlx::query("INSERT INTO schema_version VALUES (99)").execute(&mut connection).await.unwrap();
-    let error = SqliteStore::open(&path, bed.key.clone()).await.err().unwrap().to_string();
+    sqlx::query("INSERT INTO schema_version VALUES (99)")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let error = SqliteStore::open(&path, bed.key.clone())
+        .await
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("version 99") && error.contains("hardline.db"), "{error}");
-    let nowhere = SqliteStore::open(&bed.folder.path().join("none.db"), bed.key.clone()).await.err().unwrap();
+    let nowhere = SqliteStore::open(&bed.folder.path().join("none.db"), bed.key.clone())
+        .await
+        .err()
+        .unwrap();
     assert!(matches!(nowhere, StoreError::Database { .. }));
 }

@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 use super::batch::{self, Waiting};
 use super::refusals::Limiter;
 use super::rows::{DeviceRow, KeyRow};
-use super::{Shared, plain};
+use super::{SealedFile, Shared, plain};
 use crate::model::Attempt;
 use crate::store::{Refusal, StoreError};
 use crate::value::{EngineId, MacAddress, Timestamp};
@@ -128,6 +128,14 @@ impl Writer {
                 }
                 for waiting in batch {
                     if let Some(row) = waiting.prepared.attempt {
+                        if let Some((name, sealed)) = waiting.prepared.file {
+                            let file = SealedFile {
+                                name,
+                                attempt: row.attempt.id,
+                                octets: sealed,
+                            };
+                            self.shared.files.put(row.attempt.mac, file);
+                        }
                         self.cache(row.attempt);
                     }
                     let _ = waiting.answer.send(Ok(()));
@@ -194,7 +202,10 @@ impl Writer {
             Job::Sweep { now, before, answer } => {
                 let result = plain::sweep(&mut self.connection, now, before).await;
                 if let Ok(swept) = &result {
-                    swept.iter().for_each(|&mac| shared.attempts.forget(mac));
+                    for &mac in swept {
+                        shared.attempts.forget(mac);
+                        shared.files.forget(mac);
+                    }
                 }
                 let more = result.map(|swept| swept.len() >= plain::PORTION);
                 let _ = answer.send(more.map_err(|error| shared.failed(error)));
@@ -236,6 +247,7 @@ async fn notice_others(
         *others = version;
         shared.devices.clear();
         shared.attempts.clear();
+        shared.files.clear();
     }
     Ok(())
 }
