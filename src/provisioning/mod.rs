@@ -1,5 +1,32 @@
-//! Floor 3: what to do next for a device; state machines without I/O.
+//! Floor 3: what to do next for a device.
+//!
+//! Each function here takes the attempt as stored, one accepted message, the time and random octets, and says what to
+//! store and what to send. None of them owns a socket, a clock or a task, so the server, the tests and the benchmarks run
+//! the same code. A service stores the [`Change`](crate::store::Change) first and sends afterwards.
 
+mod as_exchange;
+mod attempt;
+mod delivery;
+mod enrollment;
+mod file;
+mod keying;
 mod names;
+mod policy;
+mod set;
+mod status;
+#[cfg(test)]
+mod tests;
 
+pub use as_exchange::{
+    AsRefused, AsRequest, DeviceFacts, Grant, Granting, Kdc, authenticate, check, claimed_device, digest, grant, group,
+    ticketed,
+};
+pub use attempt::{begin, give_up, in_progress};
+pub use delivery::{Fetch, FetchRefused, delivered, fetched_by_name, may_fetch, requested};
+pub use enrollment::{EnrollDecision, Enrolling, enroll};
+pub use file::{Endpoints, FileError, FileMaker, make as make_file};
+pub use keying::{Keying, KeyingRefused, key};
 pub use names::{FileName, basic_file_name, own_file_name};
+pub use policy::Policy;
+pub use set::{SetError, SetOutcome, file_varbinds, set_answered};
+pub use status::{Status, StatusDecision, report};

@@ -65,9 +65,18 @@ mod tests {
     fn names_are_read_as_they_are_made() {
         let mac: MacAddress = "00:11:22:aa:bb:cc".parse().expect("a MAC address");
         let name = own_file_name(mac, &mut SeededRandom::new(1));
-        assert!(matches!(FileName::parse(&name), Some(FileName::Own { mac: read, .. }) if read == mac), "{name}");
+        assert!(
+            matches!(FileName::parse(&name), Some(FileName::Own { mac: read, .. }) if read == mac),
+            "{name}"
+        );
         let basic = FileName::parse("basic-ietf@001122aabbcc");
-        assert_eq!(basic, Some(FileName::Basic { template: "basic-ietf", mac }));
+        assert_eq!(
+            basic,
+            Some(FileName::Basic {
+                template: "basic-ietf",
+                mac
+            })
+        );
         for other in ["", "x", "basic-ietf@001122AABBCC", "001122aabbcc-12.cfg", "@", "a/../b"] {
             assert_eq!(FileName::parse(other), None, "{other}");
         }

@@ -1,0 +1,180 @@
+//! eUE-15: the enrollment INFORM, and what follows from it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::attempt::{advance, begin, in_progress, is_keyed_by};
+use super::{FileError, FileMaker, Policy};
+use crate::model::{Attempt, AttemptResult, Device, Enrollment, Flow, Phase, Step, StepId};
+use crate::store::Change;
+use crate::value::{Random, Secret, Timestamp};
+
+/// How long the repetition of a hybrid device's INFORM counts as such. A device that comes back later with the same
+/// request id has rebooted and counts from the same number again. In the secure flow an AP exchange would have come first.
+const REPETITION: Duration = Duration::from_secs(60);
+
+/// An enrollment INFORM that has passed authentication, as far as its flow has any.
+#[derive(Debug, Clone)]
+pub struct Enrolling {
+    /// What it said.
+    pub enrollment: Enrollment,
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// The server's address that it was sent to.
+    pub local: SocketAddr,
+    /// For the ladder: protocol and security level.
+    pub manner: &'static str,
+    /// The subkey of the session whose keys it verified under; none for SNMPv2c.
+    pub subkey: Option<Secret>,
+}
+
+/// What follows from an enrollment INFORM.
+#[derive(Debug)]
+pub enum EnrollDecision {
+    /// Store the change, acknowledge, and go on: GET capabilities or SET the file.
+    Enrolled(Box<Change>),
+    /// The same INFORM again: acknowledge, and send the SET again unless it is under way.
+    Again,
+    /// The same INFORM again after the file was fetched: acknowledge, nothing else.
+    Late,
+    /// The device may not enroll; nothing is acknowledged.
+    Refused(&'static str),
+}
+
+/// Decides on an enrollment INFORM. `attempt` is the device's newest.
+///
+/// # Errors
+/// The device's file cannot be made; the attempt has ended with that reason in [`FileError::change`].
+pub fn enroll(
+    device: &Device,
+    attempt: Option<Attempt>,
+    enrolling: &Enrolling,
+    policy: &Policy,
+    maker: &FileMaker,
+    now: Timestamp,
+    random: &mut dyn Random,
+) -> Result<EnrollDecision, FileError> {
+    match device.flow {
+        Flow::Basic => {
+            return Ok(EnrollDecision::Refused(
+                "the device's flow is basic: it does not enroll",
+            ));
+        }
+        Flow::Hybrid if enrolling.enrollment.community.is_none() => {
+            return Ok(EnrollDecision::Refused(
+                "the device's flow is hybrid, the INFORM is SNMPv3",
+            ));
+        }
+        Flow::Secure if enrolling.enrollment.community.is_some() => {
+            return Ok(EnrollDecision::Refused(
+                "the device's flow is secure, the INFORM is SNMPv2c",
+            ));
+        }
+        Flow::Secure | Flow::Hybrid => {}
+    }
+    if attempt
+        .as_ref()
+        .is_some_and(|attempt| !is_keyed_by(attempt, enrolling.subkey.as_ref()))
+    {
+        return Ok(EnrollDecision::Refused(
+            "another AP exchange replaced the keys that the INFORM came under",
+        ));
+    }
+    if let Some(repetition) = attempt.as_ref().and_then(|attempt| repetition(attempt, enrolling, now)) {
+        return Ok(repetition);
+    }
+    let Some((attempt, replaced)) = enrolled(device, attempt, enrolling, policy, now, random) else {
+        return Ok(EnrollDecision::Refused(
+            "no AP exchange has given the device SNMPv3 keys",
+        ));
+    };
+    let mut change = Change {
+        attempt: Some(attempt),
+        replaced,
+        ..Change::default()
+    };
+    change.steps.push(step(enrolling, now));
+    if !policy.get_capabilities {
+        super::file::make(&mut change, device, enrolling.local, policy, maker, now, random)?;
+    }
+    Ok(EnrollDecision::Enrolled(Box::new(change)))
+}
+
+/// What an INFORM is that repeats the one the attempt was enrolled by, or `None` for a new one.
+fn repetition(attempt: &Attempt, enrolling: &Enrolling, now: Timestamp) -> Option<EnrollDecision> {
+    let known = attempt.enrollment.as_ref()?;
+    let same = known.request_id == enrolling.enrollment.request_id
+        && known.correlation_id == enrolling.enrollment.correlation_id
+        && attempt.peer == enrolling.peer;
+    let recent = now.since(attempt.started) < REPETITION;
+    let served = match &attempt.result {
+        None => attempt.phase == Phase::Delivered,
+        Some(result) => matches!(result, AttemptResult::Reported(_) | AttemptResult::Delivered),
+    };
+    match attempt.phase {
+        Phase::Enrolled | Phase::Told if same => Some(EnrollDecision::Again),
+        _ if same && served && (attempt.flow == Flow::Secure || recent) => Some(EnrollDecision::Late),
+        // After a failure it is served again.
+        _ => None,
+    }
+}
+
+/// The attempt that an INFORM enrolls: the one whose AP exchange made its keys, or a new one.
+fn enrolled(
+    device: &Device,
+    attempt: Option<Attempt>,
+    enrolling: &Enrolling,
+    policy: &Policy,
+    now: Timestamp,
+    random: &mut dyn Random,
+) -> Option<(Attempt, Option<Attempt>)> {
+    // A device that the operator moved to another flow brings nothing along from the flow it left.
+    let same_flow = |attempt: &Attempt| attempt.flow == device.flow;
+    let known = attempt.as_ref().filter(|attempt| same_flow(attempt));
+    let session = known.and_then(|attempt| attempt.session.clone());
+    let (attempt, replaced) = match attempt {
+        Some(attempt) if attempt.phase == Phase::Keyed && same_flow(&attempt) => (attempt, None),
+        // A device that enrolls again under the keys it has, after a failure that did not send it back to its
+        // AP Request, is served: the keys live until the next AP exchange (profile P31).
+        attempt => begin(device, attempt, Phase::Enrolled, enrolling.peer, policy, now, random),
+    };
+    if device.flow == Flow::Secure && session.is_none() {
+        return None;
+    }
+    let enrollment = Some(enrolling.enrollment.clone());
+    let attempt = Attempt {
+        peer: enrolling.peer,
+        session,
+        enrollment,
+        ..advance(attempt, Phase::Enrolled, policy, now)
+    };
+    Some((attempt, replaced))
+}
+
+fn step(enrolling: &Enrolling, now: Timestamp) -> Step {
+    let Enrollment {
+        type_identifier,
+        sw_version,
+        correlation_id,
+        ..
+    } = &enrolling.enrollment;
+    let detail = format!(
+        "{} INFORM from {}, type {type_identifier}, software {sw_version}, correlation id {correlation_id}",
+        enrolling.manner, enrolling.peer
+    );
+    Step::ok(StepId::ENROLLMENT, now, detail)
+}
+
+/// The end of an attempt that the server cannot carry on.
+pub(super) fn failed(change: Change, step: Step) -> Change {
+    let reason = step.detail.clone();
+    let attempt = change.attempt.and_then(in_progress);
+    let attempt = attempt.map(|attempt| super::attempt::end(attempt, AttemptResult::Failed(reason)));
+    let steps = change.steps.into_iter().chain([step]).collect();
+    Change {
+        attempt,
+        steps,
+        file: None,
+        ..change
+    }
+}

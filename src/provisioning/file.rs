@@ -1,0 +1,207 @@
+//! eUE-18: the device's configuration file is made.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::Policy;
+use super::enrollment::failed;
+use super::names::own_file_name;
+use crate::model::{ConfigUrl, ConfigUrlError, Delivery, Device, Family, Flow, ServedFile, Step, StepId, UrlHost};
+use crate::profile::{HashOver, Profile};
+use crate::settings::FileEncryption;
+use crate::store::Change;
+use crate::template::{BuildError, Context, Site, TemplateLibrary};
+use crate::value::{Random, Secret, Timestamp};
+use crate::wire::tlv::{self, CipherError, EncodeError, EncryptAlgorithm, FileHash, FileKey, HashAlgorithm};
+
+/// Where files are served.
+#[derive(Debug, Clone, Default)]
+pub struct Endpoints {
+    /// The TFTP listeners.
+    pub tftp: Vec<SocketAddr>,
+    /// The HTTP listeners.
+    pub http: Vec<SocketAddr>,
+}
+
+/// Makes configuration files from templates.
+pub struct FileMaker {
+    /// The compiled templates.
+    pub library: Arc<TemplateLibrary>,
+    /// What templates see of this installation.
+    pub site: Site,
+    /// The cipher of files, where the flow has one.
+    pub encryption: FileEncryption,
+    /// The interop profile: what the hash covers, how a file is encrypted.
+    pub profile: Profile,
+    /// Where files are served.
+    pub endpoints: Endpoints,
+}
+
+/// Why a file cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    /// The template does not fit the device.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The file cannot be written.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The file cannot be encrypted.
+    #[error(transparent)]
+    Cipher(#[from] CipherError),
+    /// The device's variable `encryption` names no cipher.
+    #[error("the device's variable encryption is '{0}': expected none, des, 3des, aes128 or aes256")]
+    Encryption(String),
+    /// No listener has the device's family.
+    #[error("no {protocol} listener has the family {family}: add one to `listen` of [{protocol}], or set `url_host`")]
+    Listener {
+        /// The protocol that the device fetches its file by.
+        protocol: Delivery,
+        /// The device's family.
+        family: Family,
+    },
+    /// The URL is too long.
+    #[error(transparent)]
+    Url(#[from] ConfigUrlError),
+}
+
+/// A file could not be made. The attempt ends with the reason; that is the change to store.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration file cannot be made: {source}")]
+pub struct FileError {
+    /// The attempt's end.
+    pub change: Box<Change>,
+    /// Why.
+    pub source: MakeError,
+}
+
+/// Makes the file of the attempt in `change`, under a fresh name and key, and adds it to the change. `local` is the
+/// server's address that the device spoke to.
+///
+/// # Errors
+/// [`FileError`].
+pub fn make(
+    change: &mut Change,
+    device: &Device,
+    local: SocketAddr,
+    policy: &Policy,
+    maker: &FileMaker,
+    now: Timestamp,
+    random: &mut dyn Random,
+) -> Result<(), FileError> {
+    let Some(attempt) = &mut change.attempt else {
+        return Ok(());
+    };
+    match maker.for_attempt(device, local.ip(), policy, random) {
+        Ok((file, octets)) => {
+            let detail = format!(
+                "{} octets from template {}, encryption {}",
+                file.size,
+                device.template_name(),
+                file.algorithm
+            );
+            change.steps.push(Step::ok(StepId::FILE, now, detail));
+            change.file = Some((file.name.clone(), octets));
+            attempt.file = Some(file);
+            Ok(())
+        }
+        Err(source) => {
+            let step = Step::failed(StepId::FILE, now, source.to_string());
+            let change = Box::new(failed(std::mem::take(change), step));
+            Err(FileError { change, source })
+        }
+    }
+}
+
+impl FileMaker {
+    /// The file of a device in the secure or hybrid flow, and its octets as delivered. It is made for the family that the
+    /// device enrolled over, which a ticket need not have been asked for over.
+    fn for_attempt(
+        &self,
+        device: &Device,
+        local: IpAddr,
+        policy: &Policy,
+        random: &mut dyn Random,
+    ) -> Result<(ServedFile, Vec<u8>), MakeError> {
+        let plain = self.build(device, Family::of(local))?;
+        let algorithm = self.algorithm(device)?;
+        let form = self.profile.file_form;
+        let (octets, key) = if algorithm == EncryptAlgorithm::None {
+            (plain.clone(), Secret::default())
+        } else {
+            let key = FileKey::generate(algorithm, form.iv, random);
+            (tlv::cipher::encrypt(&plain, &key, form, random)?, key.material())
+        };
+        let hashed = match self.profile.hash_over {
+            HashOver::Delivered => &octets,
+            HashOver::Plaintext => &plain,
+        };
+        let hash = FileHash::of(hashed, HashAlgorithm::Sha1).octets().to_vec();
+        let name = own_file_name(device.mac, random);
+        let url = self.url(device, local, policy, &name)?.to_string();
+        let size = octets.len();
+        Ok((
+            ServedFile {
+                name,
+                url,
+                hash,
+                algorithm,
+                key,
+                size,
+            },
+            octets,
+        ))
+    }
+
+    /// The file of a device in the basic flow: in clear, its hash inside.
+    ///
+    /// # Errors
+    /// [`MakeError`].
+    pub fn basic(&self, device: &Device, source: IpAddr) -> Result<Vec<u8>, MakeError> {
+        self.build(device, Family::of(source))
+    }
+
+    fn build(&self, device: &Device, family: Family) -> Result<Vec<u8>, MakeError> {
+        let context = Context {
+            device,
+            family,
+            site: &self.site,
+        };
+        Ok(self.library.build_for(&context)?.encode()?)
+    }
+
+    /// The cipher of a device's file: in the hybrid flow none, since SNMPv2c would show the key (fact sheet security §7);
+    /// otherwise the operator's, unless the device's variable `encryption` names another (profile P24).
+    fn algorithm(&self, device: &Device) -> Result<EncryptAlgorithm, MakeError> {
+        if device.flow != Flow::Secure {
+            return Ok(EncryptAlgorithm::None);
+        }
+        let choice = match device.vars.get("encryption") {
+            Some(word) => word.parse().map_err(|_| MakeError::Encryption(word.clone()))?,
+            None => self.encryption,
+        };
+        Ok(choice.algorithm(device.mib))
+    }
+
+    fn url(&self, device: &Device, local: IpAddr, policy: &Policy, name: &str) -> Result<ConfigUrl, MakeError> {
+        let family = Family::of(local);
+        let (listeners, protocol) = match device.delivery {
+            Delivery::Tftp => (&self.endpoints.tftp, device.delivery),
+            Delivery::Http => (&self.endpoints.http, device.delivery),
+        };
+        let of_family = || listeners.iter().filter(|listener| Family::of(listener.ip()) == family);
+        // The address that the device reached the server by is one it can reach again.
+        let listener = of_family()
+            .find(|listener| listener.ip() == local)
+            .or_else(|| of_family().next());
+        let listener = listener.ok_or(MakeError::Listener { protocol, family })?;
+        let host = match &policy.url_host {
+            Some(fqdn) => UrlHost::Name(fqdn.clone()),
+            None if !listener.ip().is_unspecified() => UrlHost::Address(listener.ip()),
+            None if !local.is_unspecified() => UrlHost::Address(local),
+            // Both listen on a wildcard, which no device can reach; the name is the one it found the server by.
+            None => UrlHost::Name(policy.prov_fqdn.clone()),
+        };
+        Ok(ConfigUrl::new(protocol, host, Some(listener.port()), name)?)
+    }
+}

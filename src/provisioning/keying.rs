@@ -1,0 +1,251 @@
+//! eUE-13 and eUE-14: the AP exchange that gives the device its SNMPv3 keys.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::Policy;
+use super::attempt::{advance, begin};
+use crate::model::{Attempt, Device, Flow, Phase, SnmpSession, Step, StepId};
+use crate::profile::Profile;
+use crate::store::{Change, Seen};
+use crate::value::{Random, Timestamp};
+use crate::wire::kerberos::{
+    ApReqOpened, EncryptionKey, KerberosError, KrbErrorCode, PadForm, build_ap_rep, generate_subkey,
+};
+use crate::wire::keymgmt::{
+    ApReply, ApRequest, Ciphersuite, EncodeError, HmacKeys, HmacRecipe, SnmpParameters, choose_suite,
+};
+use crate::wire::snmp::LocalEngine;
+
+/// Why a believed AP Request establishes nothing. The device is told `code`, the operator the text.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyingRefused {
+    /// The user name's MAC address is not that of the device the ticket was issued to.
+    #[error("the ticket is {ticket}'s, the user name {user} is another device's")]
+    OtherDevice {
+        /// The ticket's client.
+        ticket: String,
+        /// The user name in the request.
+        user: String,
+    },
+    /// The device is not one of the secure flow.
+    #[error("the device's flow is {0}")]
+    Flow(Flow),
+    /// The request came from an address that DHCP did not give the device.
+    #[error("{0} is not one of the device's addresses")]
+    Address(SocketAddr),
+    /// No ciphersuite of the device's list is allowed.
+    #[error("none of the offered ciphersuites is allowed")]
+    Ciphersuite,
+    /// The reply could not be made.
+    #[error("the reply cannot be made: {0}")]
+    Kerberos(#[from] KerberosError),
+    /// The reply could not be made.
+    #[error("the reply cannot be made: {0}")]
+    Encode(#[from] EncodeError),
+}
+
+impl KeyingRefused {
+    /// The code for the Error Reply.
+    pub fn code(&self) -> KrbErrorCode {
+        match self {
+            Self::OtherDevice { .. } => KrbErrorCode::BadMatch,
+            Self::Address(_) => KrbErrorCode::BadAddress,
+            Self::Flow(_) => KrbErrorCode::Policy,
+            Self::Ciphersuite => KrbErrorCode::EncTypeUnsupported,
+            Self::Kerberos(_) | Self::Encode(_) => KrbErrorCode::Generic,
+        }
+    }
+}
+
+/// A believed AP Request, with what the service knows of it.
+pub struct Keying<'a> {
+    /// The message.
+    pub request: &'a ApRequest<'a>,
+    /// Its Kerberos part, opened.
+    pub opened: &'a ApReqOpened,
+    /// The recipe by which its HMAC verified.
+    pub recipe: HmacRecipe,
+    /// SHA-256 over the whole datagram, by which its repetition is known (profile P30).
+    pub digest: [u8; 32],
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// The ciphersuites that the operator allows.
+    pub suites: &'a [Ciphersuite],
+    /// The server's SNMP engine.
+    pub engine: &'a LocalEngine,
+}
+
+/// Decides on an AP Request and makes the AP Reply. The change carries the reply as the answer to the request's
+/// repetition. `attempt` is the device's newest.
+///
+/// # Errors
+/// [`KeyingRefused`].
+pub fn key(
+    device: &Device,
+    attempt: Option<Attempt>,
+    keying: &Keying<'_>,
+    profile: &Profile,
+    policy: &Policy,
+    now: Timestamp,
+    random: &mut dyn Random,
+) -> Result<(Change, Vec<u8>), KeyingRefused> {
+    check(device, keying)?;
+    let offered = &keying.request.suites;
+    let suite = choose_suite(offered, profile.suite_ids, keying.suites).ok_or(KeyingRefused::Ciphersuite)?;
+    let repeated = attempt
+        .as_ref()
+        .and_then(|attempt| asked_again(attempt, keying, suite, now));
+    let subkey = match repeated {
+        Some(session) => EncryptionKey {
+            etype: profile.subkey_type,
+            value: session.subkey.clone(),
+        },
+        None => generate_subkey(profile.subkey_length, random),
+    };
+    let repeated = repeated.is_some();
+    let reply = reply(keying, suite, &subkey, profile, now, random)?;
+
+    // A ticket that was just issued belongs to the attempt that asked for it; any other attempt in progress ends here.
+    let (attempt, replaced) = match attempt {
+        Some(attempt) if attempt.phase == Phase::Ticketed || repeated => (attempt, None),
+        attempt => begin(device, attempt, Phase::Keyed, keying.peer, policy, now, random),
+    };
+    let agent = &keying.request.agent;
+    let session = SnmpSession {
+        user: agent.user.as_str().to_owned(),
+        engine_id: agent.engine_id.clone(),
+        engine_boots: agent.engine_boots,
+        engine_time: agent.engine_time,
+        engine_seen: now,
+        auth: suite.auth,
+        privacy: suite.privacy,
+        subkey: subkey.value,
+    };
+    let steps = steps(keying, suite, now);
+    let attempt = Attempt {
+        peer: keying.peer,
+        session: Some(session),
+        ..advance(attempt, Phase::Keyed, policy, now)
+    };
+    // An Authenticator is believed within the skew on either side of the server's clock, so that long it is remembered.
+    let expires = now.plus(policy.clock_skew * 2);
+    let seen = vec![
+        Seen {
+            digest: keying.digest,
+            expires,
+            answer: reply.clone(),
+        },
+        Seen {
+            digest: keying.opened.replay_hash,
+            expires,
+            answer: Vec::new(),
+        },
+    ];
+    Ok((
+        Change {
+            attempt: Some(attempt),
+            replaced,
+            steps,
+            seen,
+            ..Change::default()
+        },
+        reply,
+    ))
+}
+
+/// How long another AP Request of a device that has just been given keys counts as the same one, asked again because
+/// the reply was late.
+const ASKED_AGAIN: Duration = Duration::from_secs(60);
+
+/// The session that the device was just given, where it asks once more without having rebooted (its engine boots are the
+/// same): it gets the same subkey, so that whichever of the replies reaches it first is the right one.
+fn asked_again<'a>(
+    attempt: &'a Attempt,
+    keying: &Keying<'_>,
+    suite: Ciphersuite,
+    now: Timestamp,
+) -> Option<&'a SnmpSession> {
+    let session = attempt.session.as_ref().filter(|_| attempt.phase == Phase::Keyed)?;
+    let agent = &keying.request.agent;
+    let same = session.engine_id == agent.engine_id
+        && session.engine_boots == agent.engine_boots
+        && session.user == agent.user.as_str()
+        && (session.auth, session.privacy) == (suite.auth, suite.privacy)
+        && attempt.peer == keying.peer;
+    (same && now.since(attempt.started) < ASKED_AGAIN).then_some(session)
+}
+
+fn check(device: &Device, keying: &Keying<'_>) -> Result<(), KeyingRefused> {
+    if device.flow != Flow::Secure {
+        return Err(KeyingRefused::Flow(device.flow));
+    }
+    if !device.may_speak_from(keying.peer.ip()) {
+        return Err(KeyingRefused::Address(keying.peer));
+    }
+    let client = &keying.opened.client;
+    let named = client
+        .name
+        .instance()
+        .is_some_and(|instance| instance.eq_ignore_ascii_case(device.fqdn.as_str()));
+    if !named {
+        let user = keying.request.agent.user.as_str().to_owned();
+        return Err(KeyingRefused::OtherDevice {
+            ticket: client.to_string(),
+            user,
+        });
+    }
+    Ok(())
+}
+
+fn reply(
+    keying: &Keying<'_>,
+    suite: Ciphersuite,
+    subkey: &EncryptionKey,
+    profile: &Profile,
+    now: Timestamp,
+    random: &mut dyn Random,
+) -> Result<Vec<u8>, KeyingRefused> {
+    let opened = keying.opened;
+    let subkey = EncryptionKey {
+        etype: profile.subkey_type,
+        value: subkey.value.clone(),
+    };
+    let seq_number = opened.authenticator.seq_number.filter(|_| profile.echo_sequence_number);
+    // The device's Authenticator shows which pad form its etype 5 has; the reply follows it (profile P14).
+    let pad: PadForm = opened.pad.unwrap_or(profile.pad);
+    let ap_rep = build_ap_rep(opened, Some(subkey), seq_number, pad, random)?;
+    let manager = SnmpParameters {
+        engine_id: keying.engine.engine_id.clone(),
+        engine_boots: keying.engine.boots,
+        engine_time: keying.engine.time(now),
+        user: keying.request.agent.user.clone(),
+    };
+    let reply = ApReply {
+        ap_rep: &ap_rep,
+        manager,
+        suite: profile.suite_ids.id(suite),
+        lifetime: 0,
+        grace: 0,
+        reestablish: false,
+        ack_required: false,
+    };
+    let keys = HmacKeys {
+        session_key: &opened.session_key().value,
+        authenticator_subkey: opened.authenticator.subkey.as_ref().map(|key| &key.value),
+    };
+    Ok(reply.seal(keying.recipe, keys)?)
+}
+
+fn steps(keying: &Keying<'_>, suite: Ciphersuite, now: Timestamp) -> Vec<Step> {
+    let agent = &keying.request.agent;
+    let asked = format!(
+        "AP Request of {} from {}, engine {} boots {} time {}",
+        keying.opened.client, keying.peer, agent.engine_id, agent.engine_boots, agent.engine_time
+    );
+    let answered = format!("AP Reply with {suite}, user {}", agent.user.as_str());
+    vec![
+        Step::ok(StepId::AP_REQUEST, now, asked),
+        Step::ok(StepId::AP_REPLY, now, answered),
+    ]
+}

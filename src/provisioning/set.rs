@@ -1,0 +1,97 @@
+//! eUE-19: telling the device where its file is.
+
+use super::Policy;
+use super::attempt::{advance, end};
+use crate::mib::MibDialect;
+use crate::model::{Attempt, AttemptResult, Phase, ServedFile, Step, StepId};
+use crate::store::Change;
+use crate::value::Timestamp;
+use crate::wire::snmp::{ConfigSet, ConfigSetError, ErrorStatus, FileEncryption, VarBind};
+use crate::wire::tlv::{EncryptAlgorithm, FileKey, KeyObjectError, KeyPlacement};
+
+/// How a SET ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetOutcome {
+    /// The device took it.
+    Accepted,
+    /// The device answered with this error-status (RFC 3416 §3) at this variable (1 is the first).
+    Error {
+        /// The error-status.
+        status: ErrorStatus,
+        /// The error-index.
+        index: u32,
+    },
+    /// The device's answer, or a report in its place, cannot be used.
+    Unusable(String),
+    /// No answer to any transmission.
+    Silent,
+}
+
+/// The file's parameters do not fit the dialect's objects.
+#[derive(Debug, thiserror::Error)]
+pub enum SetError {
+    /// The key object.
+    #[error(transparent)]
+    Key(#[from] KeyObjectError),
+    /// Another object.
+    #[error(transparent)]
+    Object(#[from] ConfigSetError),
+}
+
+/// The variable bindings of the SET: URL, hash and, for an encrypted file, key and algorithm (seed 003 eUE-19; profile
+/// P23).
+///
+/// # Errors
+/// The dialect cannot carry the key or the algorithm.
+pub fn file_varbinds(
+    dialect: MibDialect,
+    file: &ServedFile,
+    placement: KeyPlacement,
+) -> Result<Vec<VarBind>, SetError> {
+    let encryption = match file.algorithm {
+        EncryptAlgorithm::None => None,
+        algorithm => {
+            let object = FileKey::from_material(algorithm, &file.key).to_object(dialect, placement)?;
+            object.map(|key_object| FileEncryption {
+                algorithm: algorithm.number(),
+                key_object,
+            })
+        }
+    };
+    Ok(ConfigSet {
+        url: &file.url,
+        hash: &file.hash,
+        encryption,
+    }
+    .bindings(dialect)?)
+}
+
+/// What a SET's end means for the attempt; `None` where the attempt has moved on without it.
+pub fn set_answered(attempt: Attempt, outcome: &SetOutcome, policy: &Policy, now: Timestamp) -> Option<Change> {
+    if attempt.phase != Phase::Enrolled {
+        return None;
+    }
+    let peer = attempt.peer;
+    let failed = |attempt: Attempt, detail: String| {
+        let step = Step::failed(StepId::SET, now, detail.clone());
+        (end(attempt, AttemptResult::Failed(detail)), step)
+    };
+    let (attempt, step) = match outcome {
+        SetOutcome::Accepted => {
+            let url = attempt.file.as_ref().map_or("", |file| file.url.as_str());
+            let step = Step::ok(StepId::SET, now, format!("{peer} took {url}"));
+            (advance(attempt, Phase::Told, policy, now), step)
+        }
+        SetOutcome::Error { status, index } => failed(
+            attempt,
+            format!("{peer} answered the SET with error-status {status:?} at variable {index}"),
+        ),
+        SetOutcome::Unusable(reason) => failed(attempt, format!("{peer} answered the SET unusably: {reason}")),
+        SetOutcome::Silent => failed(attempt, format!("{peer} did not answer the SET")),
+    };
+    Some(Change {
+        attempt: Some(attempt),
+        steps: vec![step],
+        ..Change::default()
+    })
+}
