@@ -1,0 +1,279 @@
+//! The transfers of one worker: found by client, woken by time, bounded in number. No I/O.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use crate::service::files::{Bytes, FileRequest};
+use crate::value::Timestamp;
+use crate::wire::tftp::{RequestOptions, Transfer};
+
+/// Tells transfers of the same client apart.
+pub(super) type TransferId = u64;
+
+/// A request, and how far it has come.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) id: TransferId,
+    pub(super) request: FileRequest,
+    pub(super) options: RequestOptions,
+    pub(super) since: Timestamp,
+    pub(super) stage: Stage,
+}
+
+/// How far a request has come.
+#[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "entries are being sent most of the time, and a box would cost more"
+)]
+pub(super) enum Stage {
+    /// The file source is being asked; given up at the time.
+    Opening(Timestamp),
+    /// The file is being sent.
+    Sending {
+        transfer: Transfer,
+        content: Bytes,
+        /// The options of the OACK, if there is one.
+        granted: Option<RequestOptions>,
+    },
+}
+
+impl Entry {
+    fn deadline(&self) -> Timestamp {
+        match &self.stage {
+            Stage::Opening(until) => *until,
+            Stage::Sending { transfer, .. } => transfer.deadline(),
+        }
+    }
+
+    fn is_half_open(&self) -> bool {
+        !matches!(&self.stage, Stage::Sending { transfer, .. } if transfer.is_answered())
+    }
+}
+
+/// The transfers.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    entries: HashMap<SocketAddr, Entry>,
+    /// One alarm for each entry, never later than its deadline; deadlines move on with each ACK, and an alarm that rings
+    /// too early is set anew.
+    alarms: BinaryHeap<Reverse<(Timestamp, TransferId, SocketAddr)>>,
+    /// In the order of arrival; entries that have gone or were acknowledged are passed over.
+    half_open: VecDeque<(TransferId, SocketAddr)>,
+    next_id: TransferId,
+}
+
+impl Table {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn contains(&self, client: SocketAddr) -> bool {
+        self.entries.contains_key(&client)
+    }
+
+    pub(super) fn get_mut(&mut self, client: SocketAddr) -> Option<&mut Entry> {
+        self.entries.get_mut(&client)
+    }
+
+    /// Takes in a new request, in the place of any from the same client, which is given back.
+    pub(super) fn insert(
+        &mut self,
+        request: FileRequest,
+        options: RequestOptions,
+        since: Timestamp,
+        open_until: Timestamp,
+    ) -> (TransferId, Option<Entry>) {
+        let client = request.peer;
+        let id = self.next_id;
+        self.next_id += 1;
+        self.half_open.push_back((id, client));
+        self.alarms.push(Reverse((open_until, id, client)));
+        let entry = Entry {
+            id,
+            request,
+            options,
+            since,
+            stage: Stage::Opening(open_until),
+        };
+        let replaced = self.entries.insert(client, entry);
+        self.tidy();
+        (id, replaced)
+    }
+
+    /// The entry changed its stage and wants an earlier alarm.
+    pub(super) fn set_alarm(&mut self, client: SocketAddr) {
+        if let Some(entry) = self.entries.get(&client) {
+            self.alarms.push(Reverse((entry.deadline(), entry.id, client)));
+        }
+    }
+
+    pub(super) fn remove(&mut self, client: SocketAddr) -> Option<Entry> {
+        self.entries.remove(&client)
+    }
+
+    /// Removes the oldest request whose client has acknowledged nothing.
+    pub(super) fn remove_oldest_half_open(&mut self) -> Option<Entry> {
+        while let Some((id, client)) = self.half_open.pop_front() {
+            if self
+                .entries
+                .get(&client)
+                .is_some_and(|entry| entry.id == id && entry.is_half_open())
+            {
+                return self.entries.remove(&client);
+            }
+        }
+        None
+    }
+
+    /// When [`Self::due`] wants to be asked next.
+    pub(super) fn next_alarm(&self) -> Option<Timestamp> {
+        self.alarms.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    /// A client whose deadline has passed. Its alarm is gone: the caller removes the entry, or moves its deadline and
+    /// calls [`Self::set_alarm`].
+    pub(super) fn due(&mut self, now: Timestamp) -> Option<SocketAddr> {
+        while self.next_alarm().is_some_and(|at| at <= now) {
+            let Some(Reverse((_, id, client))) = self.alarms.pop() else {
+                break;
+            };
+            match self
+                .entries
+                .get(&client)
+                .filter(|entry| entry.id == id)
+                .map(Entry::deadline)
+            {
+                Some(deadline) if deadline <= now => return Some(client),
+                Some(deadline) => self.alarms.push(Reverse((deadline, id, client))),
+                None => {}
+            }
+        }
+        None
+    }
+
+    /// Every entry, for the end.
+    pub(super) fn drain(&mut self) -> Vec<Entry> {
+        self.entries.drain().map(|(_, entry)| entry).collect()
+    }
+
+    /// Drops what refers to entries that are gone, once there is more of it than of entries.
+    fn tidy(&mut self) {
+        let bound = 2 * self.entries.len() + 64;
+        let entries = &self.entries;
+        let lives = |id: TransferId, client: &SocketAddr| entries.get(client).filter(|entry| entry.id == id);
+        if self.half_open.len() > bound {
+            self.half_open
+                .retain(|(id, client)| lives(*id, client).is_some_and(Entry::is_half_open));
+        }
+        if self.alarms.len() > bound {
+            self.alarms
+                .retain(|Reverse((_, id, client))| lives(*id, client).is_some());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::Delivery;
+    use crate::service::files::RelayClaim;
+    use crate::wire::tftp::{Limits, Pace, negotiate};
+
+    const START: Timestamp = Timestamp::from_unix(1_700_000_000);
+
+    fn client(port: u16) -> SocketAddr {
+        SocketAddr::new("192.0.2.9".parse().unwrap(), port)
+    }
+
+    fn later(seconds: u64) -> Timestamp {
+        START.plus(Duration::from_secs(seconds))
+    }
+
+    fn insert(table: &mut Table, port: u16) -> Option<Entry> {
+        let request = FileRequest {
+            name: "f".into(),
+            peer: client(port),
+            claim: RelayClaim::default(),
+            protocol: Delivery::Tftp,
+            probe: false,
+        };
+        table.insert(request, RequestOptions::default(), START, later(5)).1
+    }
+
+    fn send(table: &mut Table, port: u16) {
+        let negotiation = negotiate(&RequestOptions::default(), 2000, &Limits::default());
+        let (transfer, _) = Transfer::new(2000, &negotiation, Pace::default(), START);
+        let entry = table.get_mut(client(port)).unwrap();
+        entry.stage = Stage::Sending {
+            transfer,
+            content: Bytes::from(vec![0; 2000]),
+            granted: None,
+        };
+        table.set_alarm(client(port));
+    }
+
+    fn acknowledge(table: &mut Table, port: u16, block: u16, now: Timestamp) {
+        let Stage::Sending { transfer, .. } = &mut table.get_mut(client(port)).unwrap().stage else {
+            panic!("a transfer");
+        };
+        transfer.acknowledge(block, now);
+    }
+
+    #[test]
+    fn the_oldest_without_an_ack_gives_way_first() {
+        let mut table = Table::default();
+        for port in 1..=4 {
+            assert!(insert(&mut table, port).is_none());
+            send(&mut table, port);
+        }
+        acknowledge(&mut table, 1, 1, START);
+        table.remove(client(2));
+        assert_eq!(
+            table.remove_oldest_half_open().map(|entry| entry.request.peer),
+            Some(client(3))
+        );
+        assert_eq!(
+            table.remove_oldest_half_open().map(|entry| entry.request.peer),
+            Some(client(4))
+        );
+        assert!(table.remove_oldest_half_open().is_none());
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn alarms_ring_when_due_and_follow_the_acks() {
+        let mut table = Table::default();
+        insert(&mut table, 1);
+        send(&mut table, 1);
+        assert_eq!(table.next_alarm(), Some(later(1)));
+        assert_eq!(table.due(START), None);
+        acknowledge(&mut table, 1, 1, later(1));
+        assert_eq!(table.due(later(1)), None);
+        assert_eq!(table.next_alarm(), Some(later(2)));
+        assert_eq!(table.due(later(2)), Some(client(1)));
+    }
+
+    #[test]
+    fn a_new_request_replaces_the_clients_old_one_and_its_alarms() {
+        let mut table = Table::default();
+        insert(&mut table, 1);
+        assert!(insert(&mut table, 1).is_some());
+        assert_eq!(table.due(later(5)), Some(client(1)));
+        assert_eq!(table.due(later(60)), None);
+    }
+
+    #[test]
+    fn what_refers_to_gone_entries_stays_bounded() {
+        let mut table = Table::default();
+        for round in 0..10_000 {
+            insert(&mut table, round);
+            send(&mut table, round);
+            table.remove(client(round));
+        }
+        assert!(table.half_open.len() < 100 && table.alarms.len() < 200);
+    }
+}
