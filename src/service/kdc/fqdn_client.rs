@@ -1,0 +1,174 @@
+//! The KDC's side of the MTA-FQDN exchange.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+use tokio::time::{Instant, timeout_at};
+
+use crate::provisioning::{AsRefused, DeviceFacts};
+use crate::service::core::Core;
+use crate::value::{Fqdn, OsRandom, Timestamp};
+use crate::wire::cert::DeviceIdentity;
+use crate::wire::fqdn::{self, FqdnErrorCode, FqdnOutcome, FqdnQuery, FqdnRequest, FqdnSent, VERSION_1};
+use crate::wire::kerberos::{EncTicketPart, EncType, KrbErrorCode, Principal, PrincipalName, ServiceKey, Ticket};
+
+/// An answer's octets at the most: a header's worth of Kerberos, and 255 addresses of each family.
+const ANSWER_MAX: usize = 8_192;
+/// How long the ticket lives that the KDC gives itself for one query.
+const TICKET: Duration = Duration::from_secs(600);
+
+/// Where the MTA-FQDN service of each provisioning server is.
+#[derive(Debug, Clone)]
+pub struct FqdnServers {
+    /// By the provisioning server's name.
+    pub by_name: BTreeMap<Fqdn, SocketAddr>,
+    /// How long an answer is awaited.
+    pub timeout: Duration,
+    /// How often the query is sent again.
+    pub retries: u32,
+}
+
+/// Asks provisioning servers for devices' names and addresses.
+pub struct FqdnClient {
+    servers: FqdnServers,
+    /// The KDC as a Kerberos client.
+    kdc: Principal,
+}
+
+impl FqdnClient {
+    /// A client that asks as the KDC `kdc` (profile P18).
+    pub fn new(servers: FqdnServers, kdc: &Fqdn, core: &Arc<Core>) -> Self {
+        Self {
+            servers,
+            kdc: PrincipalName::kdcquery(kdc).at(&core.policy.realm),
+        }
+    }
+
+    /// Asks the provisioning server `name` for the device. Only servers that the operator named are asked: the name
+    /// comes from the device.
+    ///
+    /// # Errors
+    /// [`AsRefused`] with what the device is told.
+    pub async fn ask(&self, core: &Core, name: &Fqdn, identity: &DeviceIdentity) -> Result<DeviceFacts, AsRefused> {
+        let Some(server) = self.servers.by_name.get(name).copied() else {
+            let reason = format!("no MTA-FQDN service is known for {name}: add it to [kdc] fqdn_servers");
+            return Err(AsRefused::new(KrbErrorCode::ServiceUnknown, reason));
+        };
+        let service = PrincipalName::mtafqdnmap(name);
+        let keys = core
+            .keys
+            .of(&service)
+            .await
+            .map_err(|error| unavailable(error.to_string()))?;
+        let Some(key) = keys.first() else {
+            let reason = format!("no key is known for {service}: import the one that {name} has");
+            return Err(AsRefused::new(KrbErrorCode::ServiceUnknown, reason));
+        };
+        let outcome = self
+            .query(core, server, &service, key, identity)
+            .await
+            .map_err(unavailable)?;
+        match outcome {
+            FqdnOutcome::Answer(answer) => Ok(answer),
+            FqdnOutcome::Refused(code) => Err(refused(code)),
+            FqdnOutcome::KrbError(error) => Err(unavailable(format!(
+                "the MTA-FQDN service of {name} answers with error {}",
+                error.error_code
+            ))),
+        }
+    }
+
+    /// Sends the query until it is answered. Each one leaves from a port of its own, so that the answers of many at once
+    /// do not meet.
+    async fn query(
+        &self,
+        core: &Core,
+        server: SocketAddr,
+        service: &PrincipalName,
+        key: &ServiceKey,
+        identity: &DeviceIdentity,
+    ) -> Result<FqdnOutcome, String> {
+        let any: IpAddr = if server.is_ipv4() {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
+        let socket = UdpSocket::bind((any, 0)).await.map_err(|error| error.to_string())?;
+        socket.connect(server).await.map_err(|error| error.to_string())?;
+        let mut buffer = vec![0; ANSWER_MAX];
+        for _ in 0..=self.servers.retries {
+            let (datagram, sent) = self
+                .request(core, service, key, identity)
+                .map_err(|error| error.to_string())?;
+            // What cannot be sent counts as lost.
+            let _ = socket.send(&datagram).await;
+            let deadline = Instant::now() + self.servers.timeout;
+            while let Ok(Ok(length)) = timeout_at(deadline, socket.recv(&mut buffer)).await {
+                let answer = buffer.get(..length).unwrap_or_default();
+                match fqdn::open_reply(answer, &sent, Timestamp::now(), core.policy.clock_skew) {
+                    Ok(outcome) => return Ok(outcome),
+                    Err(error) => tracing::debug!(%server, %error, "an MTA-FQDN answer is not usable"),
+                }
+            }
+        }
+        Err(format!("the MTA-FQDN service at {server} does not answer"))
+    }
+
+    fn request(
+        &self,
+        core: &Core,
+        service: &PrincipalName,
+        key: &ServiceKey,
+        identity: &DeviceIdentity,
+    ) -> Result<(Vec<u8>, FqdnSent), crate::wire::kerberos::KerberosError> {
+        let now = Timestamp::now();
+        let pad = core.profile.pad;
+        let session_key = EncType::Des3CbcMd5.generate(&mut OsRandom);
+        let part = EncTicketPart::initial(
+            self.kdc.clone(),
+            session_key.clone(),
+            Timestamp::from_unix(now.unix()),
+            now.plus(TICKET),
+        );
+        let service = service.clone().at(&core.policy.realm);
+        let ticket = Ticket::seal(&service, &part, key, pad, &mut OsRandom)?;
+        let query = FqdnQuery {
+            client: &self.kdc,
+            ticket: &ticket,
+            session_key: &session_key,
+            now,
+            pad,
+        };
+        let request = FqdnRequest {
+            version: VERSION_1,
+            mac: identity.mac,
+            public_key_hash: identity.spki_sha1,
+            manufacturer_revoked: identity.manufacturer_revoked,
+        };
+        fqdn::build_request(&request, &query, &mut OsRandom)
+    }
+}
+
+fn unavailable(reason: String) -> AsRefused {
+    AsRefused::new(KrbErrorCode::ServiceUnavailable, reason)
+}
+
+fn refused(code: FqdnErrorCode) -> AsRefused {
+    match code {
+        FqdnErrorCode::UnknownMac => AsRefused::new(KrbErrorCode::ClientUnknown, "the MAC address is unknown"),
+        FqdnErrorCode::PublicKeyMismatch => AsRefused::new(
+            KrbErrorCode::ClientRevoked,
+            "the device's public key is not the one it had before",
+        ),
+        FqdnErrorCode::ManufacturerRevoked => AsRefused::new(
+            KrbErrorCode::RevokedCertificate,
+            "the manufacturer's certificate is revoked",
+        ),
+        FqdnErrorCode::TryAgain | FqdnErrorCode::Other(_) => {
+            unavailable(format!("the provisioning server refuses with code {}", code.number()))
+        }
+    }
+}

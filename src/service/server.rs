@@ -1,0 +1,498 @@
+//! All services of one process: opened together, so that nothing runs where something is missing, and stopped together.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::core::Core;
+use super::delivery::DeliveryService;
+use super::fqdn::FqdnService;
+use super::http::{self, HttpSettings};
+use super::kdc::{FqdnClient, FqdnServers, KdcService, serve_tcp};
+use super::keymgmt::KeymgmtService;
+use super::keys::ServiceKeys;
+use super::rate::RateLimit;
+use super::snmp::{Retries, SnmpService};
+use super::sockets::{self, BindError};
+use super::static_files::StaticRoot;
+use super::tftp::{self, TftpListener, TftpSettings};
+use super::{metrics, sweeper, udp};
+use crate::mib::Names;
+use crate::model::{Family, Phase};
+use crate::profile::Profile;
+use crate::provisioning::{Endpoints, FileMaker, Kdc, Policy};
+use crate::settings::{AgentPort, Service, Settings, UrlHost};
+use crate::store::{MasterKey, MasterKeyError, SqliteStore, Store, StoreError};
+use crate::template::{Site, TemplateError, TemplateLibrary};
+use crate::value::Timestamp;
+use crate::wire::cert::{CertError, TrustAnchors, certificates_from_pem, key_from_pem};
+use crate::wire::pkinit::{Identity, PkinitError};
+use crate::wire::snmp::LocalEngine;
+
+/// Datagrams of one service that are handled at once; each holds a few kilobytes.
+const IN_FLIGHT: usize = 8_192;
+/// Connections to the KDC at once.
+const KDC_CONNECTIONS: usize = 1_024;
+/// Attempts that are carried on when the server starts.
+const RESUMED: usize = 100_000;
+/// How long the services get to stop.
+const STOPPING: Duration = Duration::from_secs(4);
+
+/// Why the server does not start. Each says what is wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("{source}: stop what holds the port, or change listen of [{service}] or port_offset in hardline.toml")]
+    Bind {
+        /// The service's table.
+        service: Service,
+        /// Which address, and what the system says.
+        source: BindError,
+    },
+    /// The address of the counters cannot be listened on.
+    #[error("{source}: stop what holds the port, or change listen of [metrics] in hardline.toml")]
+    Metrics {
+        /// Which address, and what the system says.
+        source: BindError,
+    },
+    /// A file that the settings name cannot be used.
+    #[error("{} ({key}): {reason}: restore the file, or name another one in hardline.toml", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The key that names it.
+        key: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The master key.
+    #[error("master_key: {0}; the database opens under its own key only: restore the two together")]
+    MasterKey(#[from] MasterKeyError),
+    /// The database.
+    #[error("database: {0}; restore it with its master.key, or make an installation with hardline init")]
+    Store(#[from] StoreError),
+    /// The templates.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
+/// The listeners of every enabled service.
+struct Listeners {
+    kdc_udp: Vec<UdpSocket>,
+    kdc_tcp: Vec<TcpListener>,
+    keymgmt: Vec<UdpSocket>,
+    fqdn: Vec<UdpSocket>,
+    snmp: Vec<UdpSocket>,
+    tftp: Vec<TftpListener>,
+    http: Vec<TcpListener>,
+}
+
+/// A server that runs.
+pub struct Running {
+    /// What each enabled service listens on.
+    pub listeners: Vec<(Service, Vec<SocketAddr>)>,
+    /// The store it runs on.
+    pub store: Arc<SqliteStore>,
+    core: Arc<Core>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// Opens the store and every listener, then starts the services.
+///
+/// # Errors
+/// [`StartError`]; nothing runs then.
+pub async fn start(settings: &Settings) -> Result<Running, StartError> {
+    let store = Arc::new(SqliteStore::open(&settings.database, MasterKey::load(&settings.master_key)?).await?);
+    let kdc = settings.kdc.enabled.then(|| kdc(settings)).transpose()?;
+    let shared = static_root(settings)?;
+    let listeners = Listeners::open(settings)?;
+    let core = Arc::new(core(settings, store.clone()).await?);
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    for address in &settings.metrics.listen {
+        let listener = sockets::tcp(*address).map_err(|source| StartError::Metrics { source })?;
+        tasks.spawn(metrics::run(listener, stopped.clone()));
+    }
+    let addresses = listeners.addresses();
+    spawn(settings, &core, kdc, shared, listeners, &stopped, &mut tasks).await?;
+    tasks.spawn(sweeper::run(core.clone(), settings.delivery.keep, stopped));
+    Ok(Running {
+        listeners: addresses,
+        store,
+        core,
+        stop,
+        tasks,
+    })
+}
+
+impl Running {
+    /// The line that says that all services listen: `ready` and each service with its addresses.
+    pub fn ready_line(&self) -> String {
+        self.listeners
+            .iter()
+            .fold("ready".to_owned(), |mut line, (service, addresses)| {
+                let addresses = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+                let _ = write!(line, " {service}={addresses}");
+                line
+            })
+    }
+
+    /// The addresses of each service under its name.
+    pub fn listeners_by_name(&self) -> BTreeMap<&'static str, &[SocketAddr]> {
+        self.listeners
+            .iter()
+            .map(|(service, addresses)| (service.name(), addresses.as_slice()))
+            .collect()
+    }
+
+    /// The operator's choices it runs by.
+    pub fn policy(&self) -> &Policy {
+        &self.core.policy
+    }
+
+    /// Stops all services and waits for them, a few seconds at the most; the store is closed last.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOPPING, all).await.is_err() {
+            self.tasks.abort_all();
+        }
+        if let Err(error) = self.store.close().await {
+            tracing::error!(%error, "the database could not be closed in order; what was acknowledged is in it");
+        }
+    }
+}
+
+fn file_error<E: std::fmt::Display>(path: &Path, key: &'static str) -> impl FnOnce(E) -> StartError {
+    let path = path.to_owned();
+    move |reason| StartError::File {
+        path,
+        key,
+        reason: reason.to_string(),
+    }
+}
+
+fn certificates(path: &Path, key: &'static str) -> Result<Vec<Vec<u8>>, StartError> {
+    let text = std::fs::read(path).map_err(file_error(path, key))?;
+    certificates_from_pem(&text).map_err(file_error(path, key))
+}
+
+/// The device roots that the settings name.
+///
+/// # Errors
+/// A file cannot be read, or holds no certificate.
+pub fn device_roots(settings: &Settings) -> Result<TrustAnchors, StartError> {
+    const KEY: &str = "[kdc] device_roots";
+    let mut roots = Vec::new();
+    for path in &settings.kdc.device_roots {
+        roots.extend(certificates(path, KEY)?);
+    }
+    let first = settings.kdc.device_roots.first().cloned().unwrap_or_default();
+    TrustAnchors::from_der(roots).map_err(|error: CertError| file_error(&first, KEY)(error))
+}
+
+/// The KDC's certificate chain and key.
+///
+/// # Errors
+/// A file cannot be read, or the key is another certificate's.
+pub fn kdc_identity(settings: &Settings) -> Result<Identity, StartError> {
+    let kdc = &settings.kdc;
+    let mut chain = certificates(&kdc.certificate, "[kdc] certificate")?;
+    for path in &kdc.chain {
+        chain.extend(certificates(path, "[kdc] chain")?);
+    }
+    const KEY: &str = "[kdc] key";
+    let text = zeroize::Zeroizing::new(std::fs::read(&kdc.key).map_err(file_error(&kdc.key, KEY))?);
+    let key = key_from_pem(&text).map_err(file_error(&kdc.key, KEY))?;
+    Identity::new(&chain, key).map_err(|error: PkinitError| file_error(&kdc.key, KEY)(error))
+}
+
+/// The interop profile that the settings name, or the default.
+///
+/// # Errors
+/// The file cannot be read, or is no profile.
+pub fn profile(settings: &Settings) -> Result<Profile, StartError> {
+    let Some(path) = &settings.profile.path else {
+        return Ok(Profile::default());
+    };
+    let text = std::fs::read_to_string(path).map_err(file_error(path, "[profile] path"))?;
+    toml::from_str(&text).map_err(file_error(path, "[profile] path"))
+}
+
+fn policy(settings: &Settings) -> Policy {
+    Policy {
+        realm: settings.realm.clone(),
+        organisation: settings.organisation.clone(),
+        prov_fqdn: settings.prov_fqdn(),
+        provisioning_timer: settings.delivery.provisioning_timer,
+        clock_skew: settings.kdc.clock_skew,
+        url_host: match &settings.delivery.url_host {
+            UrlHost::Address => None,
+            UrlHost::Name(name) => Some(name.clone()),
+        },
+        get_capabilities: settings.snmp.get_capabilities,
+    }
+}
+
+fn kdc(settings: &Settings) -> Result<Kdc, StartError> {
+    let profile = profile(settings)?;
+    Ok(Kdc {
+        identity: kdc_identity(settings)?,
+        anchors: device_roots(settings)?,
+        certificates: settings.kdc.cert_policy(),
+        allow_oakley1: settings.kdc.allow_oakley_1,
+        reply_key: profile.reply_key,
+        pad: profile.pad,
+        ticket_lifetime: settings.kdc.ticket_lifetime,
+        policy: policy(settings),
+    })
+}
+
+fn static_root(settings: &Settings) -> Result<Option<StaticRoot>, StartError> {
+    let path = &settings.delivery.static_root;
+    let serves = settings.tftp.enabled || settings.http.enabled;
+    serves
+        .then(|| StaticRoot::new(path).map_err(file_error(path, "[delivery] static_root")))
+        .transpose()
+}
+
+async fn core(settings: &Settings, store: Arc<SqliteStore>) -> Result<Core, StartError> {
+    let (engine_id, boots) = store.start_engine().await?;
+    let store: Arc<dyn Store> = store;
+    let library = TemplateLibrary::shipped(Names::embedded())?;
+    let profile = profile(settings)?;
+    Ok(Core {
+        keys: ServiceKeys::new(store.clone()),
+        store,
+        policy: policy(settings),
+        files: FileMaker {
+            library: Arc::new(library),
+            site: site(settings),
+            encryption: settings.delivery.encryption,
+            profile: profile.clone(),
+            endpoints: Endpoints {
+                tftp: settings.listeners(Service::Tftp),
+                http: settings.listeners(Service::Http),
+            },
+        },
+        profile,
+        engine: LocalEngine {
+            engine_id,
+            boots,
+            started: Timestamp::now(),
+        },
+    })
+}
+
+/// What templates see of this installation.
+fn site(settings: &Settings) -> Site {
+    let notifications = settings.listeners(Service::Snmp);
+    let address = |family| {
+        notifications
+            .iter()
+            .map(SocketAddr::ip)
+            .find(|ip| Family::of(*ip) == family)
+    };
+    let ipv4 = match address(Family::V4) {
+        Some(IpAddr::V4(address)) => Some(address),
+        _ => None,
+    };
+    let ipv6 = match address(Family::V6) {
+        Some(IpAddr::V6(address)) => Some(address),
+        _ => None,
+    };
+    Site {
+        realm: settings.realm.clone(),
+        organisation: settings.organisation.clone(),
+        prov_fqdn: settings.prov_fqdn(),
+        ipv4,
+        ipv6,
+        notification_port: notifications.first().map_or(162, SocketAddr::port),
+        vars: BTreeMap::new(),
+    }
+}
+
+impl Listeners {
+    fn open(settings: &Settings) -> Result<Self, StartError> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let failed = |service| move |source| StartError::Bind { service, source };
+        let udp = |service| {
+            let mut all = Vec::new();
+            for address in settings.listeners(service) {
+                all.extend(sockets::udp_group(address, cores).map_err(failed(service))?);
+            }
+            Ok::<_, StartError>(all)
+        };
+        let tcp = |service| {
+            let open = |address| sockets::tcp(address).map_err(failed(service));
+            settings
+                .listeners(service)
+                .into_iter()
+                .map(open)
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let tftp = |address| TftpListener::bind(address, cores).map_err(failed(Service::Tftp));
+        Ok(Self {
+            kdc_udp: udp(Service::Kdc)?,
+            kdc_tcp: tcp(Service::Kdc)?,
+            keymgmt: udp(Service::Keymgmt)?,
+            fqdn: udp(Service::Fqdn)?,
+            snmp: udp(Service::Snmp)?,
+            tftp: settings
+                .listeners(Service::Tftp)
+                .into_iter()
+                .map(tftp)
+                .collect::<Result<_, _>>()?,
+            http: tcp(Service::Http)?,
+        })
+    }
+
+    fn addresses(&self) -> Vec<(Service, Vec<SocketAddr>)> {
+        let udp = |sockets: &[UdpSocket]| {
+            let mut all: Vec<_> = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
+            all.dedup();
+            all
+        };
+        let tcp = self
+            .http
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect();
+        let all = [
+            (Service::Kdc, udp(&self.kdc_udp)),
+            (Service::Keymgmt, udp(&self.keymgmt)),
+            (Service::Fqdn, udp(&self.fqdn)),
+            (Service::Snmp, udp(&self.snmp)),
+            (Service::Tftp, self.tftp.iter().map(TftpListener::address).collect()),
+            (Service::Http, tcp),
+        ];
+        all.into_iter().filter(|(_, addresses)| !addresses.is_empty()).collect()
+    }
+}
+
+async fn spawn(
+    settings: &Settings,
+    core: &Arc<Core>,
+    kdc: Option<Kdc>,
+    shared: Option<StaticRoot>,
+    listeners: Listeners,
+    stopped: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), StoreError> {
+    let permits = || Arc::new(Semaphore::new(IN_FLIGHT));
+    if let Some(kdc) = kdc {
+        let client = FqdnClient::new(fqdn_servers(settings), &settings.kdc_fqdn(), core);
+        let service = KdcService::new(
+            core.clone(),
+            kdc,
+            client,
+            settings.kdc.dh_key_lifetime,
+            RateLimit::new(settings.kdc.rate_per_source),
+        );
+        let answering = service.clone();
+        let handle = move |datagram: udp::Datagram, _| answering.clone().answer(datagram.payload, datagram.peer);
+        udp::serve(Service::Kdc, listeners.kdc_udp, &permits(), stopped, handle, tasks);
+        let connections = Arc::new(Semaphore::new(KDC_CONNECTIONS));
+        for listener in listeners.kdc_tcp {
+            tasks.spawn(serve_tcp(
+                service.clone(),
+                listener,
+                connections.clone(),
+                stopped.clone(),
+            ));
+        }
+    }
+    if settings.fqdn.enabled {
+        let service = FqdnService::new(core.clone(), settings.fqdn.refuse_changed_keys);
+        let handle = move |datagram, _| service.clone().handle(datagram);
+        udp::serve(Service::Fqdn, listeners.fqdn, &permits(), stopped, handle, tasks);
+    }
+    if settings.keymgmt.enabled {
+        let service = KeymgmtService::new(core.clone(), settings.keymgmt.ciphersuites.clone());
+        let handle = move |datagram, _| service.clone().handle(datagram);
+        udp::serve(Service::Keymgmt, listeners.keymgmt, &permits(), stopped, handle, tasks);
+    }
+    if settings.snmp.enabled {
+        serve_snmp(settings, core, listeners.snmp, &permits(), stopped, tasks).await?;
+    }
+    let files = Arc::new(DeliveryService::new(core.clone(), shared));
+    tasks.spawn(tftp::run(
+        listeners.tftp,
+        files.clone(),
+        TftpSettings::default(),
+        stopped.clone(),
+    ));
+    tasks.spawn(http::run(
+        listeners.http,
+        files,
+        HttpSettings::default(),
+        stopped.clone(),
+    ));
+    Ok(())
+}
+
+async fn serve_snmp(
+    settings: &Settings,
+    core: &Arc<Core>,
+    sockets: Vec<UdpSocket>,
+    permits: &Arc<Semaphore>,
+    stopped: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), StoreError> {
+    let snmp = &settings.snmp;
+    let retries = Retries {
+        nominal: snmp.request_timeout,
+        backoff: snmp.request_backoff,
+        count: snmp.request_retries,
+    };
+    let agent_port = match snmp.agent_port {
+        AgentPort::Fixed(port) => Some(port),
+        AgentPort::Source => None,
+    };
+    let service = SnmpService::new(core.clone(), retries, agent_port);
+    let handling = service.clone();
+    let handle = move |datagram, socket| handling.clone().handle(datagram, socket);
+    let sockets = udp::serve(Service::Snmp, sockets, permits, stopped, handle, tasks);
+    // A device whose INFORM was acknowledged waits for its SET, whatever became of the process that took it.
+    let forever = Timestamp(i64::MAX);
+    for attempt in core.store.unfinished(forever, RESUMED).await? {
+        let socket = sockets.iter().find(|socket| {
+            socket
+                .local_addr()
+                .is_ok_and(|local| Family::of(local.ip()) == Family::of(attempt.peer.ip()))
+        });
+        if let (Phase::Enrolled, Some(socket)) = (attempt.phase, socket) {
+            service.carry_on(attempt.mac, socket.clone());
+        }
+    }
+    Ok(())
+}
+
+/// The MTA-FQDN services by provisioning server: the operator's, and this installation's own.
+fn fqdn_servers(settings: &Settings) -> FqdnServers {
+    let mut by_name = settings.kdc.fqdn_servers.clone();
+    if let Some(own) = settings.listeners(Service::Fqdn).first() {
+        // A wildcard is listened on, not spoken to.
+        let ip = match own.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from(std::net::Ipv4Addr::LOCALHOST),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from(std::net::Ipv6Addr::LOCALHOST),
+            ip => ip,
+        };
+        by_name
+            .entry(settings.prov_fqdn())
+            .or_insert(SocketAddr::new(ip, own.port()));
+    }
+    FqdnServers {
+        by_name,
+        timeout: settings.kdc.fqdn_timeout,
+        retries: settings.kdc.fqdn_retries,
+    }
+}
