@@ -1,1 +1,33 @@
-//! Floor 4: simulated eUEs.
+//! Floor 4: simulated eUEs, each with its own state machine and its own sockets.
+//!
+//! A simulated device is as strict as the specifications allow: it checks names, checksums, hashes, sizes and table
+//! rows, and fails with step and reason where one is wrong. So a run against it says that the server's datagrams are
+//! right, not only that they were understood.
+
+pub mod agent;
+pub mod ap;
+mod backoff;
+mod conversation;
+mod device;
+mod drive;
+pub mod factory;
+mod fault;
+mod fetch;
+pub mod file;
+mod fleet;
+mod http;
+pub mod kdc;
+mod ladder;
+mod line;
+pub mod recruit;
+mod report;
+mod tcp;
+#[cfg(test)]
+mod tests;
+
+pub use backoff::{Backoff, Timers};
+pub use device::{DeviceSpec, Endpoints, FlowSpec, SecureSpec, Server, StoredTicket, TicketSource, all_suites};
+pub use drive::provision;
+pub use fault::Fault;
+pub use fleet::{Pace, run};
+pub use report::{DeviceReport, Percentiles, StepPercentiles, StepReport, Summary, Tally, Verdict};

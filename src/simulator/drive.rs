@@ -1,0 +1,276 @@
+//! One device's run over real sockets: the order of the steps, and what ends them.
+
+use std::net::SocketAddr;
+
+use super::agent::{Agent, KeyForm, Security, SelfDescription};
+use super::ap::ApExchange;
+use super::conversation::Conversation;
+use super::device::{DeviceSpec, Endpoints, FlowSpec, SecureSpec, Server, StoredTicket, TicketSource};
+use super::fault::Fault;
+use super::fetch;
+use super::file::{self, Expectation, FileFault};
+use super::kdc::{AsAnswer, AsExchange};
+use super::ladder::Ladder;
+use super::line::Line;
+use super::report::{DeviceReport, Verdict};
+use super::tcp;
+use crate::model::{ConfigUrl, Delivery, StepId, UrlHost};
+use crate::value::{OsRandom, Timestamp};
+use crate::wire::pkinit::Identity;
+use crate::wire::snmp::ProvisioningState;
+
+/// Takes `device` from its first datagram to its result.
+pub async fn provision(device: &DeviceSpec, server: &Server) -> DeviceReport {
+    let mut run = Run {
+        device,
+        server,
+        ladder: Ladder::start(first_step(device)),
+        delivery: None,
+    };
+    let climb = run.climb();
+    let climbed = tokio::time::timeout(device.timers.provisioning, climb)
+        .await
+        .unwrap_or(Err(Fault::Timer));
+    if let Err(fault) = &climbed {
+        run.ladder.failed(fault);
+    }
+    let (steps, took) = run.ladder.finish();
+    let passed = steps.iter().all(|step| step.ok);
+    DeviceReport {
+        mac: device.mac,
+        flow: device.flow(),
+        realm: device.dhcp_realm(server),
+        family: device.family(),
+        mib: device.mib,
+        delivery: run.delivery,
+        result: if passed { Verdict::Pass } else { Verdict::Fail },
+        steps,
+        took,
+    }
+}
+
+fn first_step(device: &DeviceSpec) -> StepId {
+    match &device.flow {
+        FlowSpec::Secure(secure) => match secure.ticket {
+            TicketSource::Kdc { .. } => StepId::AS_REQUEST,
+            TicketSource::Stored(_) => StepId::AP_REQUEST,
+        },
+        FlowSpec::Hybrid { .. } => StepId::ENROLLMENT,
+        FlowSpec::Basic { .. } => StepId::FILE_REQUEST,
+    }
+}
+
+struct Run<'a> {
+    device: &'a DeviceSpec,
+    server: &'a Server,
+    ladder: Ladder,
+    delivery: Option<Delivery>,
+}
+
+impl Run<'_> {
+    async fn climb(&mut self) -> Result<(), Fault> {
+        let endpoints = self.server.endpoints(self.device.family()).ok_or(Fault::Family)?;
+        let mut line = Line::bind(self.device.address).await?;
+        match &self.device.flow {
+            FlowSpec::Secure(secure) => {
+                let ticket = self.ticket(secure, &endpoints, &mut line).await?;
+                let security = self.keys(secure, &ticket, &endpoints, &mut line).await?;
+                let expectation =
+                    Expectation::secure(self.device.mib, self.server.realm.as_str(), &ticket.organisation);
+                self.be_told(&mut self.converse(security, line, &endpoints), expectation)
+                    .await
+            }
+            FlowSpec::Hybrid { community, .. } => {
+                let security = Security::Community(community.clone());
+                let expectation = Expectation::hybrid(self.device.mib);
+                self.be_told(&mut self.converse(security, line, &endpoints), expectation)
+                    .await
+            }
+            FlowSpec::Basic { community, file, .. } => {
+                let security = Security::Community(community.clone());
+                let delivered = self.download(file).await?;
+                let judged = file::judge_clear(&delivered, Expectation::basic(self.device.mib));
+                self.conclude(judged, &mut self.converse(security, line, &endpoints))
+                    .await
+            }
+        }
+    }
+
+    /// The ticket for the provisioning server: steps eUE-9 and eUE-10, or the one in the device's memory.
+    async fn ticket(
+        &mut self,
+        secure: &SecureSpec,
+        endpoints: &Endpoints,
+        line: &mut Line,
+    ) -> Result<StoredTicket, Fault> {
+        let (identity, tcp) = match &secure.ticket {
+            TicketSource::Stored(ticket) => return Ok((**ticket).clone()),
+            TicketSource::Kdc { identity, tcp } => (identity, *tcp),
+        };
+        let exchange = AsExchange::begin(identity, self.server, Timestamp::now(), &mut OsRandom)?;
+        self.ladder.done(format!("{} octets", exchange.datagram().len()));
+        self.ladder.begin(StepId::AS_REPLY);
+        let over_udp = match tcp {
+            true => AsAnswer::TooBig,
+            false => self.ask_kdc(&exchange, identity, endpoints.kdc, line).await?,
+        };
+        let ticket = match over_udp {
+            AsAnswer::Ticket(ticket) => ticket,
+            AsAnswer::TooBig => self.ask_kdc_over_tcp(&exchange, identity, endpoints.kdc).await?,
+        };
+        self.ladder.done(format!(
+            "ticket for {}, organisation {}",
+            ticket.ticket.service(),
+            ticket.organisation
+        ));
+        self.ladder.begin(StepId::AP_REQUEST);
+        Ok(*ticket)
+    }
+
+    async fn ask_kdc(
+        &mut self,
+        exchange: &AsExchange,
+        identity: &Identity,
+        kdc: SocketAddr,
+        line: &mut Line,
+    ) -> Result<AsAnswer, Fault> {
+        let (device, server) = (self.device, self.server);
+        let accept = |octets: &[u8]| {
+            exchange
+                .accept(octets, device, identity, server, Timestamp::now())
+                .map(Some)
+        };
+        line.ask(kdc, exchange.datagram(), device.timers.kdc, &mut self.ladder, accept)
+            .await
+    }
+
+    async fn ask_kdc_over_tcp(
+        &self,
+        exchange: &AsExchange,
+        identity: &Identity,
+        kdc: SocketAddr,
+    ) -> Result<Box<StoredTicket>, Fault> {
+        let limit = self.device.timers.kdc.max;
+        let octets = tcp::ask_kdc(self.device.address, kdc, exchange.datagram(), limit).await?;
+        match exchange.accept(&octets, self.device, identity, self.server, Timestamp::now())? {
+            AsAnswer::Ticket(ticket) => Ok(ticket),
+            AsAnswer::TooBig => Err(Fault::Mismatch("the KDC's answer over TCP")),
+        }
+    }
+
+    /// The keys for SNMPv3: steps eUE-13 and eUE-14.
+    async fn keys(
+        &mut self,
+        secure: &SecureSpec,
+        ticket: &StoredTicket,
+        endpoints: &Endpoints,
+        line: &mut Line,
+    ) -> Result<Security, Fault> {
+        let now = Timestamp::now();
+        let exchange = ApExchange::begin(self.device, secure, self.server, ticket, now, &mut OsRandom)?;
+        self.ladder.done(format!("{} octets", exchange.datagram().len()));
+        self.ladder.begin(StepId::AP_REPLY);
+        let backoff = self.device.timers.key_management;
+        let accept = |octets: &[u8]| exchange.accept(octets, Timestamp::now(), &mut OsRandom);
+        let association = line
+            .ask(
+                endpoints.keymgmt,
+                exchange.datagram(),
+                backoff,
+                &mut self.ladder,
+                accept,
+            )
+            .await?;
+        if let Some(recovered) = &association.recovered {
+            line.send(recovered, endpoints.keymgmt).await?;
+        }
+        self.ladder.done(association.suite);
+        self.ladder.begin(StepId::ENROLLMENT);
+        Ok(Security::User(Box::new(association.security)))
+    }
+
+    fn converse(&self, security: Security, line: Line, endpoints: &Endpoints) -> Conversation {
+        let description = SelfDescription::of(self.device);
+        let profile = &self.server.profile;
+        let key_form = KeyForm {
+            placement: profile.key_placement,
+            iv: profile.file_form.iv,
+        };
+        let agent = Agent::new(description, security, key_form, Timestamp::now(), &mut OsRandom);
+        Conversation::new(agent, line, endpoints.snmp)
+    }
+
+    /// From enrollment to result: what secure and hybrid flow have in common.
+    async fn be_told(&mut self, talk: &mut Conversation, expectation: Expectation<'_>) -> Result<(), Fault> {
+        talk.agent().enroll(Timestamp::now());
+        let early = talk.inform(self.device.timers.inform, &mut self.ladder).await?;
+        self.ladder.done("");
+        self.ladder.begin(StepId::SET);
+        let instruction = match early {
+            Some(instruction) => instruction,
+            None => talk.wait_for_set(|bindings| asked(&mut self.ladder, bindings)).await?,
+        };
+        self.ladder.done("");
+        self.ladder.begin(StepId::FILE_REQUEST);
+        let delivered = tokio::select! {
+            delivered = self.download(&instruction.url) => delivered?,
+            wrong = talk.answer() => match wrong? {},
+        };
+        let judged = file::judge(&delivered, &instruction, expectation, self.server.profile.file_form);
+        self.conclude(judged, talk).await
+    }
+
+    /// Fetches the file: step eUE-22, and of step eUE-23 what the network does.
+    async fn download(&mut self, url: &ConfigUrl) -> Result<Vec<u8>, Fault> {
+        let address = match url.host() {
+            UrlHost::Address(address) => *address,
+            UrlHost::Name(name) => {
+                let resolved = self.server.resolve(name, self.device.family());
+                resolved.ok_or_else(|| Fault::Unresolved(name.clone()))?
+            }
+        };
+        self.ladder.done(url.to_string());
+        self.ladder.begin(StepId::FILE_DELIVERED);
+        let server = SocketAddr::new(address, url.port());
+        self.delivery = Some(url.protocol());
+        let limit = self.device.timers.download;
+        let own = self.device.address;
+        match url.protocol() {
+            Delivery::Tftp => fetch::tftp(own, server, url.file(), limit).await,
+            Delivery::Http => fetch::http(own, server, &url.escaped_path(), limit).await,
+        }
+    }
+
+    /// Takes the file into use, or not, and reports that where the flow has a report (step eUE-25). A file error is
+    /// reported as well (seed 003 eUE-23).
+    async fn conclude(
+        &mut self,
+        judged: Result<file::Verdict, FileFault>,
+        talk: &mut Conversation,
+    ) -> Result<(), Fault> {
+        let state = match judged {
+            Ok(verdict) => {
+                self.ladder.done(verdict.detail);
+                verdict.state
+            }
+            Err(fault) => {
+                self.ladder.failed(&fault.into());
+                ProvisioningState::FailConfigFileError
+            }
+        };
+        if self.device.reports_status() {
+            self.ladder.begin(StepId::STATUS);
+            talk.agent().report(state, Timestamp::now());
+            talk.inform(self.device.timers.inform, &mut self.ladder).await?;
+            self.ladder.done(state.label());
+        }
+        Ok(())
+    }
+}
+
+/// The manager read objects: a step of its own within the wait for the SET.
+fn asked(ladder: &mut Ladder, bindings: usize) {
+    ladder.begin(StepId::GET_RESPONSE);
+    ladder.done(format!("{bindings} bindings"));
+    ladder.begin(StepId::SET);
+}
