@@ -1,1 +1,70 @@
-//! Floor 5: commands and wiring.
+//! Floor 5: commands and wiring. One file a command; each returns what `main` turns into an exit code.
+
+mod check;
+mod demo;
+mod device;
+mod error;
+mod init;
+mod keytab;
+mod open;
+mod output;
+mod pki;
+mod serve;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use error::CliError;
+
+/// Provisioning backend for PacketCable 2.0 eUEs and PacketCable 1.x eMTAs.
+#[derive(Parser)]
+#[command(name = "hardline", version, propagate_version = true)]
+struct Cli {
+    /// Write one JSON document, or JSON lines, to standard output
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a new installation in a folder
+    Init(init::Args),
+    /// Run every enabled service in the foreground
+    Serve(serve::Args),
+    /// Validate settings, certificates, keys, database and ports
+    Check(check::Args),
+    /// Add, look at and change devices
+    Device(device::Args),
+    /// Issue look-alike certificates
+    Pki(pki::Args),
+    /// Exchange service keys with other Kerberos tools
+    Keytab(keytab::Args),
+    /// Provision simulated devices by a running server
+    Simulate(simulate::Args),
+    /// Run a server and simulated devices in one process on loopback
+    Demo(demo::Args),
+}
+
+/// Runs the command that the process' arguments name. Exit code 0: done; 1: it ran and something failed; 2: wrong use
+/// or wrong configuration.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Init(args) => init::run(args, cli.json),
+        Command::Serve(args) => serve::run(args, cli.json),
+        Command::Check(args) => check::run(args, cli.json),
+        Command::Device(args) => device::run(args, cli.json),
+        Command::Pki(args) => pki::run(args, cli.json),
+        Command::Keytab(args) => keytab::run(args, cli.json),
+        Command::Simulate(args) => simulate::run(args, cli.json),
+        Command::Demo(args) => demo::run(args, cli.json),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}

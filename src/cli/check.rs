@@ -1,0 +1,293 @@
+//! `hardline check`: everything that `serve` would stumble over, all at once.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::open::{ConfigArg, block_on};
+use super::output::{Colour, coloured};
+use super::{CliError, output};
+use crate::settings::{Service, Settings, SettingsError};
+use crate::store::{MasterKey, SqliteStore, Store};
+use crate::value::Timestamp;
+use crate::wire::cert::{Certificate, certificates_from_pem, key_from_pem};
+
+/// Arguments of `hardline check`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// Prints every problem with its remedy.
+///
+/// # Errors
+/// [`CliError::Reported`] with exit code 2 where there is one.
+pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
+    let problems = match Settings::load_all(&args.config.config) {
+        Ok(settings) => problems(&settings)?,
+        Err(errors) => errors,
+    };
+    if as_json {
+        let line = |problem: &SettingsError| {
+            json!({
+                "file": problem.file,
+                "line": problem.place.map(|(line, _)| line),
+                "key": problem.key,
+                "problem": problem.problem,
+                "remedy": problem.remedy,
+            })
+        };
+        let list: Vec<_> = problems.iter().map(line).collect();
+        output::print_json(&json!({"ok": problems.is_empty(), "problems": list}))?;
+    } else if problems.is_empty() {
+        output::print(&format!(
+            "{}: {}\n",
+            args.config.config.display(),
+            coloured("ok", Colour::Green)
+        ))?;
+    } else {
+        output::print(
+            &problems
+                .iter()
+                .map(|problem| format!("{problem}\n"))
+                .collect::<String>(),
+        )?;
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(CliError::Reported(2))
+    }
+}
+
+/// Collects what is wrong beyond the settings themselves.
+struct Checker<'a> {
+    settings: &'a Settings,
+    problems: Vec<SettingsError>,
+}
+
+fn problems(settings: &Settings) -> Result<Vec<SettingsError>, CliError> {
+    let mut checker = Checker {
+        settings,
+        problems: Vec::new(),
+    };
+    block_on(checker.database())?;
+    if settings.kdc.enabled {
+        checker.kdc_certificates();
+        checker.device_roots();
+    }
+    checker.paths();
+    checker.ports();
+    Ok(checker.problems)
+}
+
+impl Checker<'_> {
+    fn wrong(&mut self, key: &str, problem: impl Into<String>, remedy: &str) {
+        self.problems.push(SettingsError {
+            file: self.settings.file.clone(),
+            place: None,
+            key: key.into(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        });
+    }
+
+    async fn database(&mut self) -> Result<(), CliError> {
+        let settings = self.settings;
+        let key = match MasterKey::load(&settings.master_key) {
+            Ok(key) => key,
+            Err(error) => {
+                self.wrong(
+                    "master_key",
+                    error.to_string(),
+                    "without its own key the database cannot be used",
+                );
+                return Ok(());
+            }
+        };
+        let store = match SqliteStore::open(&settings.database, key).await {
+            Ok(store) => store,
+            Err(error) => {
+                self.wrong(
+                    "database",
+                    error.to_string(),
+                    "name the database that hardline init made",
+                );
+                return Ok(());
+            }
+        };
+        for principal in settings.service_principals() {
+            match store.keys(&principal).await {
+                Ok(keys) if !keys.is_empty() => {}
+                Ok(_) => {
+                    let problem = format!("there is no key of {principal}@{}", settings.realm);
+                    self.wrong("database", problem, "import one with hardline keytab import");
+                }
+                Err(error) => self.wrong(
+                    "database",
+                    error.to_string(),
+                    "restore master.key and database together",
+                ),
+            }
+        }
+        Ok(store.close().await?)
+    }
+
+    /// The certificates of a PEM file; what is wrong with them is noted.
+    fn certificates(&mut self, key: &str, path: &Path) -> Vec<Certificate> {
+        let read = std::fs::read(path).map_err(|error| error.to_string());
+        let ders = read.and_then(|text| certificates_from_pem(&text).map_err(|error| error.to_string()));
+        let parsed = ders.and_then(|ders| {
+            let parse = |(at, der): (usize, &Vec<u8>)| Certificate::parse(der, at).map_err(|error| error.to_string());
+            ders.iter().enumerate().map(parse).collect::<Result<Vec<_>, _>>()
+        });
+        match parsed {
+            Ok(certificates) if !certificates.is_empty() => certificates,
+            Ok(_) => {
+                self.wrong(
+                    key,
+                    format!("{}: it holds no certificate", path.display()),
+                    "name a PEM file that does",
+                );
+                Vec::new()
+            }
+            Err(reason) => {
+                let problem = format!("{}: {reason}", path.display());
+                self.wrong(key, problem, "name a readable PEM file of certificates with RSA keys");
+                Vec::new()
+            }
+        }
+    }
+
+    fn validity(&mut self, key: &str, path: &Path, certificate: &Certificate) {
+        if !(certificate.not_before..=certificate.not_after).contains(&Timestamp::now()) {
+            let (from, to) = (certificate.not_before, certificate.not_after);
+            let problem = format!(
+                "{}: the certificate of {} is valid from {from} to {to}",
+                path.display(),
+                certificate.subject_text()
+            );
+            self.wrong(key, problem, "replace it, or set kdc.expiry");
+        }
+    }
+
+    fn kdc_certificates(&mut self) {
+        let kdc = &self.settings.kdc;
+        let own = self.certificates("kdc.certificate", &kdc.certificate);
+        let Some(own) = own.into_iter().next() else { return };
+        self.validity("kdc.certificate", &kdc.certificate, &own);
+        let key = std::fs::read(&kdc.key)
+            .map(zeroize::Zeroizing::new)
+            .map_err(|error| error.to_string());
+        match key.and_then(|text| key_from_pem(&text).map_err(|error| error.to_string())) {
+            Ok(key) if key.public_eq(own.key()) => {}
+            Ok(_) => self.wrong(
+                "kdc.key",
+                format!("{}: it is not the key of kdc.certificate", kdc.key.display()),
+                "name the key that belongs to the certificate",
+            ),
+            Err(reason) => {
+                let problem = format!("{}: {reason}", kdc.key.display());
+                self.wrong("kdc.key", problem, "name a readable, unencrypted RSA key");
+            }
+        }
+        let mut chain: Vec<(PathBuf, Certificate)> = vec![(kdc.certificate.clone(), own)];
+        for path in &kdc.chain {
+            for certificate in self.certificates("kdc.chain", path) {
+                chain.push((path.clone(), certificate));
+            }
+        }
+        for pair in chain.windows(2) {
+            let [(lower, below), (upper, above)] = pair else {
+                continue;
+            };
+            self.validity("kdc.chain", upper, above);
+            if !below.is_signed_by(above) {
+                let problem = format!("{} did not sign {}", upper.display(), lower.display());
+                self.wrong(
+                    "kdc.chain",
+                    problem,
+                    "order the chain from the KDC's issuer up to below the root",
+                );
+            }
+        }
+        self.organisation(&chain);
+    }
+
+    /// The certificate directly below the root bears the operator's name (profile P35).
+    fn organisation(&mut self, chain: &[(PathBuf, Certificate)]) {
+        let below_root = chain
+            .iter()
+            .rev()
+            .find(|(_, certificate)| !certificate.is_self_issued());
+        let Some((path, certificate)) = below_root.filter(|_| chain.len() > 1) else {
+            return;
+        };
+        let named = certificate.organisation.as_deref().unwrap_or_default();
+        if named != self.settings.organisation {
+            let problem = format!("{} names the organisation '{named}'", path.display());
+            self.wrong("organisation", problem, "set the same name: devices compare the two");
+        }
+    }
+
+    fn device_roots(&mut self) {
+        for path in &self.settings.kdc.device_roots {
+            for certificate in self.certificates("kdc.device_roots", path) {
+                self.validity("kdc.device_roots", path, &certificate);
+            }
+        }
+    }
+
+    fn paths(&mut self) {
+        let statics = &self.settings.delivery.static_root;
+        if !statics.is_dir() {
+            self.wrong(
+                "delivery.static_root",
+                format!("{} is no folder", statics.display()),
+                "make it",
+            );
+        }
+        if let Some(path) = &self.settings.profile.path
+            && let Err(error) = std::fs::read(path)
+        {
+            self.wrong(
+                "profile.path",
+                format!("{}: {error}", path.display()),
+                "name a readable profile",
+            );
+        }
+    }
+
+    fn ports(&mut self) {
+        for service in Service::ALL {
+            let key = format!("{service}.listen");
+            for socket in self.settings.listeners(service) {
+                if service != Service::Http {
+                    self.port(&key, socket, "UDP", UdpSocket::bind(socket).map(drop));
+                }
+                if matches!(service, Service::Kdc | Service::Http) {
+                    self.port(&key, socket, "TCP", TcpListener::bind(socket).map(drop));
+                }
+            }
+        }
+        for &socket in &self.settings.metrics.listen {
+            self.port("metrics.listen", socket, "TCP", TcpListener::bind(socket).map(drop));
+        }
+    }
+
+    fn port(&mut self, key: &str, socket: SocketAddr, kind: &str, bound: std::io::Result<()>) {
+        let Err(error) = bound else { return };
+        let remedy = match error.kind() {
+            ErrorKind::AddrInUse => {
+                "stop the process that holds it, another hardline serve perhaps, or change the port"
+            }
+            ErrorKind::PermissionDenied => "grant CAP_NET_BIND_SERVICE, or set port_offset",
+            ErrorKind::AddrNotAvailable => "give an interface of this machine the address, or name another",
+            _ => "name another address or port",
+        };
+        self.wrong(key, format!("{kind} {socket}: {error}"), remedy);
+    }
+}

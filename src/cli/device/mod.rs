@@ -1,0 +1,336 @@
+//! `hardline device`: the device records and their attempts. Works on the database directly, also while the server
+//! runs, which sees every change within a second.
+
+mod csv;
+mod ladder;
+mod transfer;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::open::{ConfigArg, block_on, open_store};
+use super::{CliError, output};
+use crate::mib::MibDialect;
+use crate::model::{Delivery, Device, Family, Flow};
+use crate::provisioning::basic_file_name;
+use crate::settings::{Service, Settings, UrlHost};
+use crate::store::{SqliteStore, Store};
+use crate::value::{Fqdn, MacAddress, Timestamp};
+
+/// Arguments of `hardline device`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Add or replace one device
+    Add(Box<AddArgs>),
+    /// List every device
+    List {
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Show one device
+    Show(OneArgs),
+    /// Remove one device with its attempts
+    Remove(OneArgs),
+    /// End a device's attempt and forget its file and keys, so that it can begin afresh
+    Reset(OneArgs),
+    /// Add or replace the devices of a file: CSV with a header, or JSON lines
+    Import {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The file; - is standard input
+        file: PathBuf,
+        /// Store the good rows although there are bad ones
+        #[arg(long)]
+        skip_bad: bool,
+    },
+    /// Write every device to a file: JSON lines where it ends in .jsonl or .json, CSV otherwise
+    Export {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// The file; - is standard output
+        file: PathBuf,
+    },
+    /// Show a device's attempts, step by step
+    Attempts {
+        #[command(flatten)]
+        one: OneArgs,
+        /// How many attempts, and how many refusals, at most, the newest first
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        limit: usize,
+    },
+}
+
+#[derive(clap::Args)]
+struct OneArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The device's MAC address
+    mac: MacAddress,
+}
+
+#[derive(clap::Args)]
+struct AddArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The device's MAC address, not its cable modem's
+    #[arg(long)]
+    mac: MacAddress,
+    /// The name that DHCP gives it
+    #[arg(long)]
+    fqdn: Fqdn,
+    /// The provisioning flow: secure, hybrid or basic
+    #[arg(long)]
+    flow: Flow,
+    /// The MIB that it speaks: ietf, cablelabs or euro
+    #[arg(long, default_value = "ietf")]
+    mib: MibDialect,
+    /// An address that DHCP gave it; may be given several times
+    #[arg(long, value_name = "ADDR")]
+    ip: Vec<IpAddr>,
+    /// The template of its configuration file
+    #[arg(long)]
+    template: Option<String>,
+    /// A value for the template; may be given several times
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    vars: Vec<(String, String)>,
+    /// How its file is delivered: tftp or http; by default what the settings say
+    #[arg(long)]
+    delivery: Option<Delivery>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    pair.map(|(name, value)| (name.into(), value.into()))
+        .ok_or_else(|| format!("'{text}' is not NAME=VALUE"))
+}
+
+/// Runs `hardline device`.
+///
+/// # Errors
+/// [`CliError`].
+pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
+    let config = match &args.command {
+        Command::Add(args) => &args.config,
+        Command::List { config } | Command::Import { config, .. } | Command::Export { config, .. } => config,
+        Command::Show(one) | Command::Remove(one) | Command::Reset(one) | Command::Attempts { one, .. } => &one.config,
+    };
+    let settings = config.settings()?;
+    block_on(async {
+        let store = open_store(&settings).await?;
+        let result = work(&settings, &store, args.command, as_json).await;
+        store.close().await?;
+        result
+    })
+}
+
+async fn work(settings: &Settings, store: &SqliteStore, command: Command, as_json: bool) -> Result<(), CliError> {
+    match command {
+        Command::Add(args) => add(settings, store, *args, as_json).await,
+        Command::List { .. } => list(store, as_json).await,
+        Command::Show(one) => show(settings, store, one.mac, as_json).await,
+        Command::Remove(one) => {
+            let known = store.remove_device(one.mac).await?;
+            done(known, one.mac, "removed", as_json)
+        }
+        Command::Reset(one) => {
+            let known = store.reset_device(one.mac, Timestamp::now()).await?;
+            done(known, one.mac, "reset", as_json)
+        }
+        Command::Import { file, skip_bad, .. } => import(settings, store, file, skip_bad, as_json).await,
+        Command::Export { file, .. } => {
+            let count = transfer::export(store, &file, as_json).await?;
+            if file.as_os_str() == "-" {
+                return Ok(());
+            }
+            if as_json {
+                return output::print_json(&json!({"exported": count, "file": file}));
+            }
+            output::print(&format!("{count} devices exported to {}\n", file.display()))
+        }
+        Command::Attempts { one, limit } => {
+            let attempts = store.attempts(one.mac, limit).await?;
+            let refusals = store.refusals(one.mac, limit).await?;
+            // A device that nobody entered has refusals, and they are what its operator looks for.
+            if refusals.is_empty() {
+                known(store, one.mac).await?;
+            }
+            if as_json {
+                return output::print_json(&ladder::json(one.mac, &attempts, &refusals));
+            }
+            output::print(&ladder::text(&attempts, &refusals))
+        }
+    }
+}
+
+fn unknown(mac: MacAddress) -> CliError {
+    CliError::Failed(format!(
+        "{mac} is not a known device: hardline device list shows those that are"
+    ))
+}
+
+async fn known(store: &SqliteStore, mac: MacAddress) -> Result<Device, CliError> {
+    store.device(mac).await?.ok_or_else(|| unknown(mac))
+}
+
+fn done(known: bool, mac: MacAddress, what: &str, as_json: bool) -> Result<(), CliError> {
+    if !known {
+        return Err(unknown(mac));
+    }
+    if as_json {
+        return output::print_json(&json!({"mac": mac, "done": what}));
+    }
+    output::print(&format!("{mac} {what}\n"))
+}
+
+async fn add(settings: &Settings, store: &SqliteStore, args: AddArgs, as_json: bool) -> Result<(), CliError> {
+    let mut vars = BTreeMap::new();
+    for (name, value) in args.vars {
+        if vars.insert(name.clone(), value).is_some() {
+            return Err(CliError::Wrong(format!("--var {name} is given twice")));
+        }
+    }
+    let device = Device {
+        mac: args.mac,
+        fqdn: args.fqdn,
+        flow: args.flow,
+        mib: args.mib,
+        addresses: args.ip,
+        template: args.template,
+        vars,
+        delivery: args.delivery.unwrap_or(settings.delivery.protocol),
+        public_key_sha1: None,
+        created: Timestamp::now(),
+    };
+    let mac = device.mac;
+    store.put_devices(vec![device]).await?;
+    if as_json {
+        return show(settings, store, mac, true).await;
+    }
+    output::print(&format!("{mac} stored\n"))
+}
+
+async fn list(store: &SqliteStore, as_json: bool) -> Result<(), CliError> {
+    let mut rows = vec![["mac", "flow", "mib", "fqdn", "addresses"].map(str::to_owned)];
+    transfer::all(store, |device| {
+        if as_json {
+            return output::print_json(&device);
+        }
+        let addresses: Vec<String> = device.addresses.iter().map(ToString::to_string).collect();
+        rows.push([
+            device.mac.to_string(),
+            device.flow.to_string(),
+            device.mib.to_string(),
+            device.fqdn.to_string(),
+            addresses.join(" "),
+        ]);
+        Ok(())
+    })
+    .await?;
+    if as_json {
+        Ok(())
+    } else {
+        output::print(&output::aligned(&rows))
+    }
+}
+
+async fn show(settings: &Settings, store: &SqliteStore, mac: MacAddress, as_json: bool) -> Result<(), CliError> {
+    let device = known(store, mac).await?;
+    let attempt = store.attempt(mac).await?;
+    let mut record = serde_json::to_value(&device).map_err(|error| CliError::Failed(format!("JSON: {error}")))?;
+    if device.flow == Flow::Basic {
+        record["config_url"] = json!(config_url(settings, &device));
+    }
+    if let Some(attempt) = &attempt {
+        record["attempt"] = ladder::attempt_json(attempt);
+    }
+    if as_json {
+        return output::print_json(&record);
+    }
+    record["created"] = json!(device.created.to_string());
+    let mut rows = Vec::new();
+    for (name, value) in record.as_object().into_iter().flatten() {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        rows.push([name.clone(), output::printable(&text)]);
+    }
+    output::print(&output::aligned(&rows))
+}
+
+/// Where a device in the basic flow fetches its file; `None` where no listener has an address that could be named.
+fn config_url(settings: &Settings, device: &Device) -> Option<String> {
+    let (service, scheme) = match device.delivery {
+        Delivery::Tftp => (Service::Tftp, "tftp"),
+        Delivery::Http => (Service::Http, "http"),
+    };
+    let families: &[Family] = match device.addresses.first() {
+        Some(&address) => &[Family::of(address)],
+        None => &[Family::V4, Family::V6],
+    };
+    let listener = families.iter().find_map(|&family| settings.listener(service, family))?;
+    let standard = listener.port() == service.standard_port();
+    let host = match &settings.delivery.url_host {
+        UrlHost::Name(name) if standard => name.to_string(),
+        UrlHost::Name(name) => format!("{name}:{}", listener.port()),
+        UrlHost::Address if listener.ip().is_unspecified() => return None,
+        UrlHost::Address if !standard => listener.to_string(),
+        UrlHost::Address => match listener {
+            SocketAddr::V4(listener) => listener.ip().to_string(),
+            SocketAddr::V6(listener) => format!("[{}]", listener.ip()),
+        },
+    };
+    Some(format!("{scheme}://{host}/{}", basic_file_name(device)))
+}
+
+async fn import(
+    settings: &Settings,
+    store: &SqliteStore,
+    file: PathBuf,
+    skip_bad: bool,
+    as_json: bool,
+) -> Result<(), CliError> {
+    let text = if file.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(&file)
+    };
+    let text = text.map_err(|error| CliError::file(&file, error))?;
+    let read = transfer::read(&text, settings.delivery.protocol, Timestamp::now());
+    let stored = if read.bad.is_empty() || skip_bad {
+        read.devices.len()
+    } else {
+        0
+    };
+    if stored > 0 {
+        store.put_devices(read.devices).await?;
+    }
+    for (line, reason) in &read.bad {
+        eprintln!("hardline: {}:{line}: {reason}", file.display());
+    }
+    if as_json {
+        let bad: Vec<_> = read
+            .bad
+            .iter()
+            .map(|(line, reason)| json!({"line": line, "error": reason}))
+            .collect();
+        output::print_json(&json!({"stored": stored, "bad": bad}))?;
+    } else {
+        output::print(&format!("{stored} devices stored, {} bad rows\n", read.bad.len()))?;
+    }
+    if read.bad.is_empty() || skip_bad {
+        return Ok(());
+    }
+    eprintln!(
+        "hardline: nothing of {} is stored: correct the rows, or pass --skip-bad",
+        file.display()
+    );
+    Err(CliError::Reported(1))
+}

@@ -1,0 +1,98 @@
+//! `hardline serve`: every enabled service, in the foreground.
+
+use std::io::IsTerminal as _;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::open::ConfigArg;
+use super::{CliError, output};
+use crate::service::server::{self, StartError};
+use crate::settings::{LogFormat, LogSettings, Settings};
+
+/// Arguments of `hardline serve`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// Runs until SIGTERM or SIGINT. Prints one line `ready` with each service and its addresses once all listen.
+///
+/// # Errors
+/// [`CliError::Wrong`] where the configuration does not let it start.
+pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
+    let settings = args.config.settings()?;
+    log_to_stderr(&settings.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CliError::Failed(format!("no runtime: {error}")))?;
+    runtime.block_on(serve(&args, settings, as_json))
+}
+
+async fn serve(args: &Args, mut settings: Settings, as_json: bool) -> Result<(), CliError> {
+    let failed = |error: std::io::Error| CliError::Failed(format!("signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
+    let mut running = server::start(&settings).await?;
+    if as_json {
+        output::print_json(&serde_json::json!({"ready": running.listeners_by_name()}))?;
+    } else {
+        output::print(&format!("{}\n", running.ready_line()))?;
+    }
+    // Where no service manager listens there is nobody to tell.
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => {}
+        }
+        // Nothing is given up before the new settings are known to be usable.
+        let fresh = match Settings::load(&args.config.config) {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                tracing::error!(%error, "not reloaded: the settings in use stay");
+                continue;
+            }
+        };
+        let _ = sd_notify::notify(&[NotifyState::Reloading]);
+        running.stop().await;
+        running = match server::start(&fresh).await {
+            Ok(started) => {
+                tracing::info!("reloaded");
+                settings = fresh;
+                started
+            }
+            Err(error) => {
+                tracing::error!(%error, "not reloaded: going on with the settings before");
+                server::start(&settings).await?
+            }
+        };
+        let _ = sd_notify::notify(&[NotifyState::Ready]);
+    }
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    running.stop().await;
+    Ok(())
+}
+
+/// Logs go to standard error: standard output is for the `ready` line and JSON.
+fn log_to_stderr(settings: &LogSettings) -> Result<(), CliError> {
+    // How the MIB modules load is of interest to nobody who does not ask for it by name.
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("mib_rs=warn,{}", settings.level))
+        .map_err(|error| CliError::Wrong(format!("[log] level: {error}; write error, warn, info or debug")))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match settings.format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => lines.json().init(),
+    }
+    Ok(())
+}
+
+impl From<StartError> for CliError {
+    fn from(error: StartError) -> Self {
+        Self::Wrong(error.to_string())
+    }
+}
