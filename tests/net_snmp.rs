@@ -60,10 +60,10 @@ impl Entity {
             let mut seen = Seen::default();
             let mut buffer = [0; 65_535];
             while !told.load(Ordering::Relaxed) {
-                if let Ok((length, peer)) = socket.recv_from(&mut buffer) {
-                    if let Some(answer) = answer(&buffer[..length], &engine, &users, &mut seen) {
-                        socket.send_to(&answer, peer).unwrap();
-                    }
+                if let Ok((length, peer)) = socket.recv_from(&mut buffer)
+                    && let Some(answer) = answer(&buffer[..length], &engine, &users, &mut seen)
+                {
+                    socket.send_to(&answer, peer).unwrap();
                 }
             }
             seen
@@ -491,7 +491,7 @@ fn manage(manager: &mut Manager, mark: &str) {
     );
     assert_eq!((get.kind, get.bindings), (PduKind::OK, both));
     let next = manager.ask(PduKind::GetNext, vec![VarBind::unset(oid("1.3.6.1.2.1.1.4"))]);
-    assert_eq!(next.bindings, [contact.clone()]);
+    assert_eq!(next.bindings, std::slice::from_ref(&contact));
     let bulk = PduKind::GetBulk {
         non_repeaters: 1,
         max_repetitions: 2,

@@ -1,0 +1,10 @@
+//! What the tests against outside judges share.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(unused_imports, reason = "each test binary uses its own part")]
+
+pub mod capture;
+pub mod client;
+pub mod lossy;
+pub mod server;
+
+pub use capture::{Capture, assert_well_formed, field};
