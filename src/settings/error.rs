@@ -38,7 +38,10 @@ impl SettingsError {
     pub(super) fn from_toml(file: &Path, text: &str, error: &toml::de::Error) -> Self {
         let offset = error.span().map(|span| span.start.min(text.len()));
         // A missing key has no place of its own; the span is then the table that lacks it.
-        let missing = error.message().strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+        let missing = error
+            .message()
+            .strip_prefix("missing field `")
+            .and_then(|rest| rest.strip_suffix('`'));
         let key = match (missing, offset) {
             (Some(name), Some(offset)) => join(&table_at(text, offset), name),
             (Some(name), None) => name.to_owned(),
@@ -92,7 +95,11 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 fn header(line: &str) -> Option<&str> {
     let inner = line.trim_start().strip_prefix('[')?;
     let inner = inner.strip_prefix('[').unwrap_or(inner);
-    inner.split(']').next().map(str::trim).filter(|name| !name.contains([',', '"', '\'']))
+    inner
+        .split(']')
+        .next()
+        .map(str::trim)
+        .filter(|name| !name.contains([',', '"', '\'']))
 }
 
 fn key_of(line: &str) -> Option<&str> {
@@ -103,12 +110,18 @@ fn key_of(line: &str) -> Option<&str> {
 }
 
 fn join(table: &str, key: &str) -> String {
-    if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") }
+    if table.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{table}.{key}")
+    }
 }
 
 /// The table that an offset lies in.
 fn table_at(text: &str, offset: usize) -> String {
-    let headers = lines(text).take_while(|(start, _)| *start <= offset).filter_map(|(_, line)| header(line));
+    let headers = lines(text)
+        .take_while(|(start, _)| *start <= offset)
+        .filter_map(|(_, line)| header(line));
     headers.last().unwrap_or_default().to_owned()
 }
 
@@ -123,7 +136,11 @@ fn key_at(text: &str, offset: usize) -> String {
             key = name;
         }
     }
-    if key.is_empty() { table.to_owned() } else { join(table, key) }
+    if key.is_empty() {
+        table.to_owned()
+    } else {
+        join(table, key)
+    }
 }
 
 /// Where a key stands.

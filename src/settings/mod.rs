@@ -13,10 +13,11 @@ use serde::Deserialize;
 use crate::mib::MibDialect;
 use crate::model::{Delivery, Family};
 use crate::value::{Fqdn, Realm};
+use crate::wire::kerberos::PrincipalName;
 use crate::wire::tlv::EncryptAlgorithm;
 pub use error::SettingsError;
 use services::Listening;
-pub use services::{Expiry, Kdc, Keymgmt, Plain, Service, Snmp};
+pub use services::{Expiry, FqdnTable, Kdc, Keymgmt, Plain, Service, Snmp};
 pub use text::{AgentPort, Listen, ListenError, UrlHost};
 
 /// How the file of a secure device is encrypted, where its template does not say otherwise (profile P24).
@@ -37,6 +38,16 @@ pub enum FileEncryption {
     Aes256,
     /// Clear.
     None,
+}
+
+impl std::str::FromStr for FileEncryption {
+    type Err = serde::de::value::Error;
+
+    /// Reads the word of hardline.toml.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        use serde::de::IntoDeserializer;
+        Self::deserialize(text.into_deserializer())
+    }
 }
 
 impl FileEncryption {
@@ -118,7 +129,10 @@ pub struct LogSettings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { level: "info".into(), format: LogFormat::Text }
+        Self {
+            level: "info".into(),
+            format: LogFormat::Text,
+        }
     }
 }
 
@@ -162,7 +176,7 @@ pub struct Settings {
     pub keymgmt: Keymgmt,
     /// `[fqdn]`.
     #[serde(default)]
-    pub fqdn: Plain,
+    pub fqdn: FqdnTable,
     /// `[snmp]`.
     #[serde(default)]
     pub snmp: Snmp,
@@ -246,7 +260,11 @@ impl Settings {
             &mut kdc.certificate,
             &mut kdc.key,
         ];
-        let lists = kdc.chain.iter_mut().chain(&mut kdc.device_roots).chain(&mut self.profile.path);
+        let lists = kdc
+            .chain
+            .iter_mut()
+            .chain(&mut kdc.device_roots)
+            .chain(&mut self.profile.path);
         for path in single.into_iter().chain(lists) {
             *path = folder.join(&*path);
         }
@@ -262,10 +280,18 @@ impl Settings {
             let (enabled, listen) = self.table(service).listening();
             let key = format!("{service}.listen");
             if enabled && listen.is_empty() {
-                wrong(&key, "the service is enabled and listens nowhere", "add an address, or set enabled = false");
+                wrong(
+                    &key,
+                    "the service is enabled and listens nowhere",
+                    "add an address, or set enabled = false",
+                );
             }
             if service.standard_port().checked_add(self.port_offset).is_none() {
-                wrong("port_offset", &format!("the port of {service} would exceed 65535"), "lower it");
+                wrong(
+                    "port_offset",
+                    &format!("the port of {service} would exceed 65535"),
+                    "lower it",
+                );
                 break;
             }
             let sockets = self.listeners(service);
@@ -277,10 +303,18 @@ impl Settings {
             wrong("keymgmt.ciphersuites", "no ciphersuite is left", "name at least one");
         }
         if self.kdc.enabled && self.kdc.device_roots.is_empty() {
-            wrong("kdc.device_roots", "no device certificate could be trusted", "name at least one root certificate");
+            wrong(
+                "kdc.device_roots",
+                "no device certificate could be trusted",
+                "name at least one root certificate",
+            );
         }
         if self.snmp.request_backoff == 0 {
-            wrong("snmp.request_backoff", "0 leaves no time between requests", "set 1 or more");
+            wrong(
+                "snmp.request_backoff",
+                "0 leaves no time between requests",
+                "set 1 or more",
+            );
         }
         for (key, value) in [
             ("kdc.ticket_lifetime", self.kdc.ticket_lifetime),
@@ -294,7 +328,11 @@ impl Settings {
             }
         }
         if self.organisation.is_empty() || self.organisation.len() > 64 {
-            wrong("organisation", "expected 1 to 64 octets", "name the operator as its certificate does");
+            wrong(
+                "organisation",
+                "expected 1 to 64 octets",
+                "name the operator as its certificate does",
+            );
         }
         errors
     }
@@ -320,7 +358,9 @@ impl Settings {
 
     /// The first listener of a service in one family.
     pub fn listener(&self, service: Service, family: Family) -> Option<SocketAddr> {
-        self.listeners(service).into_iter().find(|socket| Family::of(socket.ip()) == family)
+        self.listeners(service)
+            .into_iter()
+            .find(|socket| Family::of(socket.ip()) == family)
     }
 
     /// The name of the provisioning server: `prov.<domain>`.
@@ -335,7 +375,25 @@ impl Settings {
 
     fn host(&self, label: &str) -> Fqdn {
         // A domain so long that no label fits before it has no hosts; it stands for itself.
-        format!("{label}.{}", self.domain).parse().unwrap_or_else(|_| self.domain.clone())
+        format!("{label}.{}", self.domain)
+            .parse()
+            .unwrap_or_else(|_| self.domain.clone())
+    }
+
+    /// The principals whose keys this installation holds: key management, the MTA-FQDN service, the ticket-granting
+    /// service.
+    pub fn service_principals(&self) -> [PrincipalName; 3] {
+        let prov = self.prov_fqdn();
+        [
+            PrincipalName::mtaprovsrvr(&prov),
+            PrincipalName::mtafqdnmap(&prov),
+            PrincipalName::krbtgt(&self.realm),
+        ]
+    }
+
+    /// The folder of the certificates that init made: `pki` beside the settings.
+    pub fn pki(&self) -> PathBuf {
+        self.file.parent().unwrap_or(Path::new("")).join("pki")
     }
 
     /// The MTA-FQDN service that answers for the provisioning server `prov`: the one of `kdc.fqdn_servers`, else,
@@ -369,7 +427,11 @@ mod tests {
     #[test]
     fn a_service_without_a_table_listens_nowhere() {
         let settings = parse(LEAST).unwrap();
-        assert!(Service::ALL.into_iter().all(|service| settings.listeners(service).is_empty()));
+        assert!(
+            Service::ALL
+                .into_iter()
+                .all(|service| settings.listeners(service).is_empty())
+        );
         assert_eq!(settings.database, Path::new("/etc/hardline/hardline.db"));
         assert_eq!(settings.prov_fqdn().as_str(), "prov.pktc.example.net");
     }
@@ -381,28 +443,49 @@ mod tests {
              [tftp]\nenabled = false\nlisten = ['127.0.0.1']"
         ))
         .unwrap();
-        let sockets = |service| settings.listeners(service).iter().map(SocketAddr::to_string).collect::<Vec<_>>();
+        let sockets = |service| {
+            settings
+                .listeners(service)
+                .iter()
+                .map(SocketAddr::to_string)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(sockets(Service::Kdc), ["127.0.0.1:23088", "[::1]:88"]);
         assert!(sockets(Service::Tftp).is_empty());
         let own = settings.fqdn_server(&settings.prov_fqdn(), Family::V4).unwrap();
         assert_eq!(own.to_string(), "[::1]:25246");
-        assert_eq!(settings.fqdn_server(&"prov.elsewhere.net".parse().unwrap(), Family::V4), None);
+        assert_eq!(
+            settings.fqdn_server(&"prov.elsewhere.net".parse().unwrap(), Family::V4),
+            None
+        );
     }
 
     #[test]
     fn mistakes_name_file_line_key_and_remedy() {
         let text = format!("{LEAST}[kdc]\nlisten = ['127.0.0.1']\ntickets = 5\n");
         let error = line(&text);
-        assert!(error.starts_with("/etc/hardline/hardline.toml:5:1: kdc.tickets: unknown field"), "{error}");
+        assert!(
+            error.starts_with("/etc/hardline/hardline.toml:5:1: kdc.tickets: unknown field"),
+            "{error}"
+        );
         assert!(error.contains("docs/settings.md"), "{error}");
         let error = line(&format!("{LEAST}[kdc]\nticket_lifetime = '5 weeks'\n"));
-        assert!(error.contains(":4:19: kdc.ticket_lifetime: ") && error.contains("\"7d\""), "{error}");
+        assert!(
+            error.contains(":4:19: kdc.ticket_lifetime: ") && error.contains("\"7d\""),
+            "{error}"
+        );
         let error = line(&format!("{LEAST}[tftp]\nlisten = [\n  '127.0.0.1',\n  'host',\n]\n"));
-        assert!(error.contains(":4:10: tftp.listen: 'host' is not a listener"), "{error}");
+        assert!(
+            error.contains(":4:10: tftp.listen: 'host' is not a listener"),
+            "{error}"
+        );
         let error = line("realm = 'PKTC.EXAMPLE.NET'\n");
         assert!(error.contains("domain: missing field `domain`; add it"), "{error}");
         let error = line(&format!("{LEAST}[http]\nenabled = true\nlisten = []\n"));
-        assert!(error.contains(":5:1: http.listen: the service is enabled and listens nowhere"), "{error}");
+        assert!(
+            error.contains(":5:1: http.listen: the service is enabled and listens nowhere"),
+            "{error}"
+        );
         let error = line(&format!("port_offset = 64000\n{LEAST}"));
         assert!(error.contains(":1:1: port_offset: "), "{error}");
         assert!(line(&format!("{LEAST}[dns]\n")).contains(":3:2: dns: unknown field"));
@@ -421,7 +504,10 @@ mod tests {
 
     #[test]
     fn revoked_manufacturers_have_instants() {
-        let text = format!("{LEAST}[kdc]\nenabled = false\n[kdc.revoked_manufacturers]\n'{}ab' = 2026-01-31T02:00:00+02:00\n", "AB:".repeat(31));
+        let text = format!(
+            "{LEAST}[kdc]\nenabled = false\n[kdc.revoked_manufacturers]\n'{}ab' = 2026-01-31T02:00:00+02:00\n",
+            "AB:".repeat(31)
+        );
         let settings = parse(&text).unwrap();
         let at = settings.kdc.revoked_manufacturers[&[0xab; 32]];
         assert_eq!(at.to_string(), "2026-01-31T00:00:00.000Z");
@@ -431,8 +517,17 @@ mod tests {
     #[test]
     fn the_encryption_of_a_dialect_without_encrypt_alg_is_des() {
         let algorithm = |encryption: FileEncryption, dialect| encryption.algorithm(dialect);
-        assert_eq!(algorithm(FileEncryption::Dialect, MibDialect::Ietf), EncryptAlgorithm::Aes128Cbc);
-        assert_eq!(algorithm(FileEncryption::Aes256, MibDialect::Euro), EncryptAlgorithm::Des64Cbc);
-        assert_eq!(algorithm(FileEncryption::None, MibDialect::Euro), EncryptAlgorithm::None);
+        assert_eq!(
+            algorithm(FileEncryption::Dialect, MibDialect::Ietf),
+            EncryptAlgorithm::Aes128Cbc
+        );
+        assert_eq!(
+            algorithm(FileEncryption::Aes256, MibDialect::Euro),
+            EncryptAlgorithm::Des64Cbc
+        );
+        assert_eq!(
+            algorithm(FileEncryption::None, MibDialect::Euro),
+            EncryptAlgorithm::None
+        );
     }
 }

@@ -86,9 +86,23 @@ macro_rules! listening {
     )+};
 }
 
-listening!(Plain, Kdc, Keymgmt, Snmp);
+listening!(Plain, FqdnTable, Kdc, Keymgmt, Snmp);
 
-/// The table of a service that has no settings beyond its listeners: `[fqdn]`, `[tftp]`, `[http]`.
+/// `[fqdn]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FqdnTable {
+    /// Whether it runs; a service without a table does not.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Where it listens.
+    pub listen: Vec<Listen>,
+    /// Whether a device is refused whose public key is not the one it had before (a clone, or a repaired device that
+    /// nobody has reset). Otherwise the change is noted among its refusals.
+    pub refuse_changed_keys: bool,
+}
+
+/// The table of a service that has no settings beyond its listeners: `[tftp]`, `[http]`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plain {
@@ -199,9 +213,16 @@ fn read_revoked<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTr
         let octets = unhex(&name.replace(':', "")).and_then(|octets| octets.try_into().ok());
         let fingerprint = octets.ok_or("expected the SHA-256 fingerprint of a certificate, 64 hexadecimal digits")?;
         let instant = super::text::read_instant(date);
-        Ok((fingerprint, instant.ok_or("expected a date and time with offset, such as 2026-01-31T00:00:00Z")?))
+        Ok((
+            fingerprint,
+            instant.ok_or("expected a date and time with offset, such as 2026-01-31T00:00:00Z")?,
+        ))
     };
-    dates.into_iter().map(entry).collect::<Result<_, &str>>().map_err(serde::de::Error::custom)
+    dates
+        .into_iter()
+        .map(entry)
+        .collect::<Result<_, &str>>()
+        .map_err(serde::de::Error::custom)
 }
 
 /// A ciphersuite's word: authentication, then privacy.
@@ -231,7 +252,10 @@ impl From<SuiteWord> for Ciphersuite {
 }
 
 fn read_suites<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Ciphersuite>, D::Error> {
-    Ok(Vec::<SuiteWord>::deserialize(deserializer)?.into_iter().map(Ciphersuite::from).collect())
+    Ok(Vec::<SuiteWord>::deserialize(deserializer)?
+        .into_iter()
+        .map(Ciphersuite::from)
+        .collect())
 }
 
 /// `[keymgmt]`.
@@ -246,8 +270,6 @@ pub struct Keymgmt {
     /// The ciphersuites that are accepted. Among them, the device's order decides.
     #[serde(deserialize_with = "read_suites")]
     pub ciphersuites: Vec<Ciphersuite>,
-    /// Whether a device that keeps silent after its ticket was issued is sent a Wake Up.
-    pub wake_up: bool,
 }
 
 impl Default for Keymgmt {
@@ -255,10 +277,16 @@ impl Default for Keymgmt {
         Self {
             enabled: false,
             listen: Vec::new(),
-            ciphersuites: [SuiteWord::Sha1Aes128, SuiteWord::Md5Aes128, SuiteWord::Sha1Des, SuiteWord::Md5Des]
-                .map(Ciphersuite::from)
-                .to_vec(),
-            wake_up: false,
+            ciphersuites: [
+                SuiteWord::Sha1Aes128,
+                SuiteWord::Md5Aes128,
+                SuiteWord::Sha1Des,
+                SuiteWord::Md5Des,
+                SuiteWord::Sha1None,
+                SuiteWord::Md5None,
+            ]
+            .map(Ciphersuite::from)
+            .to_vec(),
         }
     }
 }

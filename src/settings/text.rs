@@ -26,9 +26,14 @@ fn duration(text: &str) -> Option<Duration> {
 /// A duration of at most ten years, for serde's `deserialize_with`.
 pub(super) fn read_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
-    duration(&text).filter(|duration| *duration <= Duration::from_secs(3_660 * 86_400)).ok_or_else(|| {
-        D::Error::invalid_value(Unexpected::Str(&text), &"a duration such as \"500ms\", \"10s\", \"5m\", \"12h\" or \"7d\"")
-    })
+    duration(&text)
+        .filter(|duration| *duration <= Duration::from_secs(3_660 * 86_400))
+        .ok_or_else(|| {
+            D::Error::invalid_value(
+                Unexpected::Str(&text),
+                &"a duration such as \"500ms\", \"10s\", \"5m\", \"12h\" or \"7d\"",
+            )
+        })
 }
 
 /// Where a service listens: an address, with the service's own port where none is named.
@@ -42,19 +47,27 @@ pub struct Listen {
 
 /// The text is no listener.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a listener: expected an address or address:port, such as 192.0.2.1, 192.0.2.1:88, 2001:db8::1 or [2001:db8::1]:88")]
+#[error(
+    "'{0}' is not a listener: expected an address or address:port, such as 192.0.2.1, 192.0.2.1:88, 2001:db8::1 or [2001:db8::1]:88"
+)]
 pub struct ListenError(pub String);
 
 impl FromStr for Listen {
     type Err = ListenError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'))
+            .unwrap_or(text);
         if let Ok(address) = bare.parse() {
             return Ok(Self { address, port: None });
         }
         let socket: SocketAddr = text.parse().map_err(|_| ListenError(text.chars().take(64).collect()))?;
-        Ok(Self { address: socket.ip(), port: Some(socket.port()) })
+        Ok(Self {
+            address: socket.ip(),
+            port: Some(socket.port()),
+        })
     }
 }
 
@@ -158,7 +171,16 @@ mod tests {
     fn durations() {
         assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(duration("7d"), Some(Duration::from_secs(604_800)));
-        for text in ["", "5", "m", "5 m", "-5m", "5w", "99999999999999999999s", "18446744073709551615d"] {
+        for text in [
+            "",
+            "5",
+            "m",
+            "5 m",
+            "-5m",
+            "5w",
+            "99999999999999999999s",
+            "18446744073709551615d",
+        ] {
             assert_eq!(duration(text), None, "{text}");
         }
     }
@@ -166,10 +188,23 @@ mod tests {
     #[test]
     fn listeners() {
         let listen = |text: &str| text.parse::<Listen>().unwrap();
-        assert_eq!(listen("127.0.0.1"), Listen { address: [127, 0, 0, 1].into(), port: None });
+        assert_eq!(
+            listen("127.0.0.1"),
+            Listen {
+                address: [127, 0, 0, 1].into(),
+                port: None
+            }
+        );
         assert_eq!(listen("127.0.0.1:88").port, Some(88));
         for text in ["::1", "[::1]"] {
-            assert_eq!(listen(text), Listen { address: IpAddr::V6(1.into()), port: None }, "{text}");
+            assert_eq!(
+                listen(text),
+                Listen {
+                    address: IpAddr::V6(1.into()),
+                    port: None
+                },
+                "{text}"
+            );
         }
         assert_eq!(listen("[::1]:88").port, Some(88));
         for text in ["", "host", "127.0.0.1:", "127.0.0.1:65536", "[::1", "[127.0.0.1"] {
