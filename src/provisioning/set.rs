@@ -66,10 +66,15 @@ pub fn file_varbinds(
     .bindings(dialect)?)
 }
 
-/// What a SET's end means for the attempt; `None` where the attempt has moved on without it.
+/// What a SET's end means for the attempt; `None` where the attempt has moved on and nothing is to be said of it.
 pub fn set_answered(attempt: Attempt, outcome: &SetOutcome, policy: &Policy, now: Timestamp) -> Option<Change> {
     if attempt.phase != Phase::Enrolled {
-        return None;
+        // The device may ask for its file before its answer to the SET is stored: the row is still owed to the ladder.
+        return (*outcome == SetOutcome::Accepted).then(|| Change {
+            ladder: Some(attempt.id),
+            steps: vec![accepted(&attempt, now)],
+            ..Change::default()
+        });
     }
     let peer = attempt.peer;
     let failed = |attempt: Attempt, detail: String| {
@@ -78,8 +83,7 @@ pub fn set_answered(attempt: Attempt, outcome: &SetOutcome, policy: &Policy, now
     };
     let (attempt, step) = match outcome {
         SetOutcome::Accepted => {
-            let url = attempt.file.as_ref().map_or("", |file| file.url.as_str());
-            let step = Step::ok(StepId::SET, now, format!("{peer} took {url}"));
+            let step = accepted(&attempt, now);
             (advance(attempt, Phase::Told, policy, now), step)
         }
         SetOutcome::Error { status, index } => failed(
@@ -94,4 +98,10 @@ pub fn set_answered(attempt: Attempt, outcome: &SetOutcome, policy: &Policy, now
         steps: vec![step],
         ..Change::default()
     })
+}
+
+/// The row of a SET that the device took.
+fn accepted(attempt: &Attempt, now: Timestamp) -> Step {
+    let url = attempt.file.as_ref().map_or("", |file| file.url.as_str());
+    Step::ok(StepId::SET, now, format!("{} took {url}", attempt.peer))
 }

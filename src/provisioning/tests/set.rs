@@ -60,7 +60,10 @@ fn the_sets_end_changes_nothing_where_the_attempt_has_moved_on() {
         for &phase in phases(flow).iter().filter(|&&phase| phase != Phase::Enrolled) {
             for outcome in outcomes() {
                 let change = set_answered(attempt_in(flow, phase), &outcome, &policy(), seconds(9));
-                assert!(change.is_none(), "{flow} {phase:?} {outcome:?}");
+                // A device may fetch its file before its answer is stored: the row is still owed to the ladder.
+                let row = change.map(|change| (change.attempt.is_none(), change.steps.len(), change.ladder.is_some()));
+                let owed = (outcome == SetOutcome::Accepted).then_some((true, 1, true));
+                assert_eq!(row, owed, "{flow} {phase:?} {outcome:?}");
             }
         }
     }
