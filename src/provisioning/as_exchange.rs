@@ -110,7 +110,7 @@ pub fn check(datagram: &[u8], kdc: &Kdc) -> Result<AsRequest, AsRefused> {
     if request.exchange != Exchange::As {
         return Err(AsRefused::new(
             KrbErrorCode::MessageType,
-            "a TGS-REQ, and no ticket-granting ticket was ever issued",
+            "a TGS-REQ: this KDC grants service tickets in the AS exchange only",
         ));
     }
     let body = &request.body;
