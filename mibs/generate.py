@@ -22,7 +22,10 @@ SMI_NODES = {
     "1.3.6.1.6.3": "snmpModules",
 }
 SMI_TYPES = {"Integer32", "Unsigned32", "Counter32", "Counter64", "Gauge32", "TimeTicks", "IpAddress"}
-STANDARD_TCS = {"DisplayString", "PhysAddress", "MacAddress", "TruthValue", "RowStatus", "DateAndTime"}
+STANDARD_TCS = set(
+    "DisplayString PhysAddress MacAddress TruthValue RowStatus DateAndTime StorageType TestAndIncr TDomain TAddress "
+    "TimeInterval TimeStamp RowPointer AutonomousType".split()
+)
 
 ADDRESS_TYPES = "INTEGER { unknown(0), ipv4(1), ipv6(2), ipv4z(3), ipv6z(4), dns(16) }"
 SEVERITIES = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
@@ -49,7 +52,18 @@ def enumeration(labels, first):
 
 # module -> textual convention -> (display hint, syntax)
 CONVENTIONS = {
-    "SNMP-FRAMEWORK-MIB": {"SnmpAdminString": ("255t", "OCTET STRING (SIZE (0..255))")},
+    "SNMP-FRAMEWORK-MIB": {
+        "SnmpAdminString": ("255t", "OCTET STRING (SIZE (0..255))"),
+        "SnmpEngineID": (None, "OCTET STRING (SIZE (5..32))"),
+        "SnmpSecurityModel": (None, "INTEGER (0..2147483647)"),
+        "SnmpMessageProcessingModel": (None, "INTEGER (0..2147483647)"),
+        "SnmpSecurityLevel": (None, "INTEGER { noAuthNoPriv(1), authNoPriv(2), authPriv(3) }"),
+    },
+    "SNMP-TARGET-MIB": {
+        "SnmpTagValue": ("255t", "OCTET STRING (SIZE (0..255))"),
+        "SnmpTagList": ("255t", "OCTET STRING (SIZE (0..255))"),
+    },
+    "SNMP-USER-BASED-SM-MIB": {"KeyChange": (None, "OCTET STRING")},
     "INET-ADDRESS-MIB": {
         "InetAddressType": (None, ADDRESS_TYPES),
         "InetAddress": (None, "OCTET STRING (SIZE (0..255))"),
@@ -153,7 +167,10 @@ class Row:
     def __init__(self, line):
         self.module, self.oid, self.name, self.kind, self.syntax, self.access, self.more = line.split("\t")
         self.arcs = [int(arc) for arc in self.oid.split(".")]
-        self.names = [name for name in self.more.split(",") if name]
+        # An index's last part may be written `IMPLIED name`; `AUGMENTS entry` stands for another row's index.
+        self.augments = self.more.startswith("AUGMENTS ")
+        self.implied = "IMPLIED " in self.more
+        self.names = [name.split(" ")[-1] for name in self.more.split(",") if name]
 
 
 def read_rows():
@@ -301,7 +318,9 @@ class Module:
         if key in AUGMENTS:
             return f"AUGMENTS {{ {self.foreign(AUGMENTS[key])} }}"
         names = [self.foreign(name) for name in row.names]
-        if key in IMPLIED:
+        if row.augments:
+            return f"AUGMENTS {{ {names[0]} }}"
+        if row.implied or key in IMPLIED:
             names[-1] = f"IMPLIED {names[-1]}"
         return f"INDEX {{ {', '.join(names)} }}"
 
@@ -340,7 +359,8 @@ def upper(name):
 
 
 PREFIXES = ["pktcEUERST", "pktcEUEDev", "pktcEUEUsr", "pktcEUETC", "pktcEUE", "pktcMtaDev", "pktcSigDev", "pktcDevEv"]
-PREFIXES += ["pktcEDVA", "pktcESc", "pktcES", "pktcEn", "pktcSig", "pktcNcs", "pktcMta", "pktc", "clab", "snmp", "sys", "if"]
+PREFIXES += ["pktcEDVA", "pktcESc", "pktcES", "pktcEn", "pktcSig", "pktcNcs", "pktcMta", "pktc", "clab", "docsDev"]
+PREFIXES += ["usm", "vacm", "snmp", "sys", "if"]
 
 
 def words(name):

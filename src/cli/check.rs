@@ -9,6 +9,7 @@ use serde_json::json;
 use super::open::{ConfigArg, block_on};
 use super::output::{Colour, coloured};
 use super::{CliError, output};
+use crate::service::mib_path;
 use crate::settings::{Service, Settings, SettingsError};
 use crate::store::{MasterKey, SqliteStore, Store};
 use crate::value::Timestamp;
@@ -80,6 +81,7 @@ fn problems(settings: &Settings) -> Result<Vec<SettingsError>, CliError> {
         checker.device_roots();
     }
     checker.paths();
+    checker.mib_modules();
     checker.ports();
     Ok(checker.problems)
 }
@@ -258,6 +260,16 @@ impl Checker<'_> {
                 format!("{}: {error}", path.display()),
                 "name a readable profile",
             );
+        }
+    }
+
+    fn mib_modules(&mut self) {
+        let remedy = "correct the module, or take it off the path";
+        match mib_path::names(&self.settings.mib.path) {
+            Ok((_, warnings)) => warnings
+                .into_iter()
+                .for_each(|warning| self.wrong("mib.path", warning, remedy)),
+            Err(error) => self.wrong("mib.path", error.to_string(), remedy),
         }
     }
 

@@ -6,6 +6,7 @@ mod device;
 mod error;
 mod init;
 mod keytab;
+mod mib;
 mod open;
 mod output;
 mod pki;
@@ -43,6 +44,8 @@ enum Command {
     Pki(pki::Args),
     /// Exchange service keys with other Kerberos tools
     Keytab(keytab::Args),
+    /// Find and show the objects of MIB modules
+    Mib(mib::Args),
     /// Provision simulated devices by a running server
     Simulate(simulate::Args),
     /// Run a server and simulated devices in one process on loopback
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Device(args) => device::run(args, cli.json),
         Command::Pki(args) => pki::run(args, cli.json),
         Command::Keytab(args) => keytab::run(args, cli.json),
+        Command::Mib(args) => mib::run(args, cli.json),
         Command::Simulate(args) => simulate::run(args, cli.json),
         Command::Demo(args) => demo::run(args, cli.json),
     };

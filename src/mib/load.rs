@@ -4,21 +4,24 @@ use mib_rs::{BaseType, DiagnosticConfig, IndexEncoding, Loader, Mib, ResolverStr
 
 use super::names::LoadError;
 use super::object::{Access, Base, IndexForm, IndexPart, Kind, Object, Syntax};
+use super::source::Modules;
 use crate::value::Oid;
 
+/// What was read: the objects, and what is wrong with the modules that are read all the same.
+pub(super) struct Loaded {
+    pub objects: Vec<Object>,
+    pub warnings: Vec<String>,
+}
+
 /// Reads modules. Foundation modules (SNMPv2-SMI and such) need not be among them.
-pub(super) fn load<'a>(modules: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Vec<Object>, LoadError> {
-    let sources = modules
-        .into_iter()
-        .map(|(name, text)| (name.to_owned(), text.as_bytes()));
+pub(super) fn load(modules: Modules) -> Result<Loaded, LoadError> {
     let mib = Loader::new()
-        .source(mib_rs::source::memory_modules(sources))
+        .source(Box::new(modules))
         .resolver_strictness(ResolverStrictness::Normal)
         .diagnostic_config(DiagnosticConfig::default())
         .parallelism(1)
         .load()
         .map_err(|error| LoadError::Read(error.to_string()))?;
-    refuse_errors(&mib)?;
     let nodes = mib.user_modules().flat_map(|module| {
         let identities = module
             .identities()
@@ -29,7 +32,24 @@ pub(super) fn load<'a>(modules: impl IntoIterator<Item = (&'a str, &'a str)>) ->
             .filter_map(move |node| object(module.name(), node))
             .chain(identities)
     });
-    Ok(nodes.collect())
+    Ok(Loaded {
+        objects: nodes.collect(),
+        warnings: mistakes(&mib),
+    })
+}
+
+/// Anything that mib-rs calls an error, and any reference that leads nowhere.
+fn mistakes(mib: &Mib) -> Vec<String> {
+    let report = mib.diagnostic_report();
+    let grave = report
+        .iter()
+        .filter(|entry| entry.diagnostic().severity.at_least(Severity::Error));
+    let rendered = grave.map(|entry| entry.render().unwrap_or_else(|_| entry.diagnostic().to_string()));
+    let unresolved = mib
+        .unresolved()
+        .iter()
+        .map(|reference| format!("{}: nothing defines '{}'", reference.module, reference.symbol));
+    rendered.chain(unresolved).collect()
 }
 
 /// A module's identity where another module has already named its node: mib-rs gives a node one name.
@@ -45,23 +65,8 @@ fn second_name(module: mib_rs::Module<'_>, identity: &mib_rs::ModuleIdentityData
         name: identity.name().into(),
         oid: Oid::new(identity.oid()).ok()?,
         kind: Kind::Node,
+        description: one_line(identity.description()),
     })
-}
-
-/// Anything that mib-rs calls an error, and any reference that leads nowhere.
-fn refuse_errors(mib: &Mib) -> Result<(), LoadError> {
-    let report = mib.diagnostic_report();
-    let grave = report
-        .iter()
-        .find(|entry| entry.diagnostic().severity.at_least(Severity::Error));
-    if let Some(entry) = grave {
-        let text = entry.render().unwrap_or_else(|_| entry.diagnostic().to_string());
-        return Err(LoadError::Module(text));
-    }
-    match mib.unresolved().first() {
-        Some(reference) => Err(LoadError::Module(format!("nothing defines {reference:?}"))),
-        None => Ok(()),
-    }
 }
 
 fn object(module: &str, node: mib_rs::Node<'_>) -> Option<Object> {
@@ -72,12 +77,23 @@ fn object(module: &str, node: mib_rs::Node<'_>) -> Option<Object> {
         None if node.notification().is_some() => Kind::Notification,
         None => Kind::Node,
     };
+    let description = match (node.object(), node.notification()) {
+        (Some(object), _) => object.description(),
+        (None, Some(notification)) => notification.description(),
+        (None, None) => "",
+    };
     Some(Object {
         module: module.into(),
         name: node.name().into(),
         oid,
         kind,
+        description: one_line(description),
     })
+}
+
+/// A description without the line breaks and indentation that it has in its module.
+fn one_line(text: &str) -> Box<str> {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").into()
 }
 
 fn object_kind(object: mib_rs::Object<'_>) -> Option<Kind> {

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use super::embedded::MODULES;
 use super::load;
 use super::object::{Kind, Object, Syntax};
+use super::source::{ModuleFile, Modules};
 use crate::value::Oid;
 
 /// The names of MIB modules. [`Names::embedded`] holds those of the modules in mibs/.
@@ -26,6 +27,9 @@ pub enum LoadError {
     /// A module is wrong: file, line, column and reason in one line.
     #[error("{0}")]
     Module(String),
+    /// A file without a module.
+    #[error("{0}: it holds no MIB module; expected NAME DEFINITIONS ::= BEGIN")]
+    NoModule(String),
 }
 
 /// A text names no object.
@@ -59,13 +63,43 @@ impl Names {
     /// # Errors
     /// [`LoadError`] with the first mistake.
     pub fn load<'a>(modules: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, LoadError> {
-        let mut objects = load::load(modules)?;
+        let mut all = Modules::default();
+        for (name, text) in modules {
+            all.add(name, name, text);
+        }
+        let loaded = load::load(all)?;
+        match loaded.warnings.into_iter().next() {
+            Some(mistake) => Err(LoadError::Module(mistake)),
+            None => Ok(Self::new(loaded.objects)),
+        }
+    }
+
+    /// The modules of mibs/ and an operator's own, which replace those of the same name. What is wrong with a module
+    /// that others can do without is a warning: file, line, column and reason in one line each.
+    ///
+    /// # Errors
+    /// [`LoadError`] where a file holds no module, or the reader gave up.
+    pub fn with_own(files: &[ModuleFile]) -> Result<(Self, Vec<String>), LoadError> {
+        let mut all = Modules::default();
+        for file in files {
+            if all.add_file(file) == 0 {
+                return Err(LoadError::NoModule(file.label.clone()));
+            }
+        }
+        for (name, text) in MODULES {
+            all.add(name, name, text);
+        }
+        let loaded = load::load(all)?;
+        Ok((Self::new(loaded.objects), loaded.warnings))
+    }
+
+    fn new(mut objects: Vec<Object>) -> Self {
         objects.sort_by(|a, b| a.oid.cmp(&b.oid).then_with(|| a.module.cmp(&b.module)));
         let mut by_name: HashMap<Box<str>, Vec<usize>> = HashMap::with_capacity(objects.len());
         for (at, object) in objects.iter().enumerate() {
             by_name.entry(object.name.clone()).or_default().push(at);
         }
-        Ok(Self { objects, by_name })
+        Self { objects, by_name }
     }
 
     /// Every object, in the order of the object identifiers.

@@ -13,6 +13,8 @@ pub struct Object {
     pub oid: Oid,
     /// What it is.
     pub kind: Kind,
+    /// What its module says of it, in one line; may be empty.
+    pub description: Box<str>,
 }
 
 /// What a name of a MIB module stands for.

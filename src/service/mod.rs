@@ -10,6 +10,7 @@ pub mod kdc;
 pub mod keymgmt;
 pub mod keys;
 pub mod metrics;
+pub mod mib_path;
 pub mod rate;
 pub mod server;
 pub mod shutdown;

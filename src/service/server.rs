@@ -18,6 +18,7 @@ use super::http::{self, HttpSettings};
 use super::kdc::{FqdnClient, FqdnServers, KdcService, serve_tcp};
 use super::keymgmt::KeymgmtService;
 use super::keys::ServiceKeys;
+use super::mib_path::{self, MibPathError};
 use super::rate::RateLimit;
 use super::snmp::{Retries, SnmpService};
 use super::sockets::{self, BindError};
@@ -78,6 +79,9 @@ pub enum StartError {
     /// The database.
     #[error("database: {0}; restore it with its master.key, or make an installation with hardline init")]
     Store(#[from] StoreError),
+    /// The MIB modules on the operator's search path.
+    #[error(transparent)]
+    Mib(#[from] MibPathError),
     /// The templates.
     #[error(transparent)]
     Template(#[from] TemplateError),
@@ -264,10 +268,23 @@ fn static_root(settings: &Settings) -> Result<Option<StaticRoot>, StartError> {
         .transpose()
 }
 
+/// The names of the built-in MIB modules and of the operator's.
+///
+/// # Errors
+/// [`StartError::Mib`].
+pub fn names(settings: &Settings) -> Result<Names, StartError> {
+    let (names, warnings) = mib_path::names(&settings.mib.path)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(names)
+}
+
 async fn core(settings: &Settings, store: Arc<SqliteStore>) -> Result<Core, StartError> {
     let (engine_id, boots) = store.start_engine().await?;
     let store: Arc<dyn Store> = store;
-    let library = TemplateLibrary::shipped(Names::embedded())?;
+    let names = names(settings)?;
+    let library = TemplateLibrary::shipped(&names)?;
     let profile = profile(settings)?;
     Ok(Core {
         keys: ServiceKeys::new(store.clone()),

@@ -1,6 +1,7 @@
 //! Floor 2: `hardline.toml`, read once into types. docs/settings.md describes every key.
 
 mod error;
+mod library;
 mod services;
 mod text;
 
@@ -16,6 +17,7 @@ use crate::value::{Fqdn, Realm};
 use crate::wire::kerberos::PrincipalName;
 use crate::wire::tlv::EncryptAlgorithm;
 pub use error::SettingsError;
+pub use library::MibSettings;
 use services::Listening;
 pub use services::{Expiry, FqdnTable, Kdc, Keymgmt, Plain, Service, Snmp};
 pub use text::{AgentPort, Listen, ListenError, UrlHost};
@@ -189,6 +191,9 @@ pub struct Settings {
     /// `[delivery]`.
     #[serde(default)]
     pub delivery: DeliverySettings,
+    /// `[mib]`.
+    #[serde(default)]
+    pub mib: MibSettings,
     /// `[profile]`.
     #[serde(default)]
     pub profile: ProfileSettings,
@@ -264,7 +269,8 @@ impl Settings {
             .chain
             .iter_mut()
             .chain(&mut kdc.device_roots)
-            .chain(&mut self.profile.path);
+            .chain(&mut self.profile.path)
+            .chain(&mut self.mib.path);
         for path in single.into_iter().chain(lists) {
             *path = folder.join(&*path);
         }

@@ -194,6 +194,9 @@ fn written_octets(octets: &[u8], syntax: Option<&Syntax>) -> Vec<(ValueType, Str
     } else if let ("PktcEUETCCreds", [_, _, _, _, text @ ..]) = (convention, octets) {
         candidates.extend(printable(text).map(|text| (ValueType::Credentials, text.to_owned())));
     }
+    if convention == "DateAndTime" {
+        candidates.extend(date_text(octets).map(|text| (ValueType::Date, text)));
+    }
     let binary = matches!(
         convention,
         "MacAddress" | "PhysAddress" | "DateAndTime" | "PktcRingCadence"
@@ -203,6 +206,23 @@ fn written_octets(octets: &[u8], syntax: Option<&Syntax>) -> Vec<(ValueType, Str
     }
     candidates.push((ValueType::Hex, hex(octets)));
     candidates
+}
+
+/// A DateAndTime as RFC 3339 writes it, with tenths of a second.
+fn date_text(octets: &[u8]) -> Option<String> {
+    let [y1, y2, month, day, hour, minute, second, tenth, zone @ ..] = octets else {
+        return None;
+    };
+    let year = u16::from_be_bytes([*y1, *y2]);
+    let zone = match zone {
+        [] => String::new(),
+        [b'+', 0, 0] => "Z".to_owned(),
+        [sign @ (b'+' | b'-'), hours, minutes] => format!("{}{hours:02}:{minutes:02}", char::from(*sign)),
+        _ => return None,
+    };
+    Some(format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{tenth}{zone}"
+    ))
 }
 
 fn bit_words(octets: &[u8], syntax: &Syntax) -> String {

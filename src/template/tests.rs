@@ -169,7 +169,7 @@ fn mistakes_are_found_when_a_library_is_loaded() {
         ),
         (
             "mib pktcEUEDevSipPort.0 number 1",
-            "t:1:25: expected a type: integer, unsigned, counter32, counter64, timeticks, string, hex, ipaddress, inetaddress, inetaddresstype, oid, bits, truth, rowstatus, credentials",
+            "t:1:25: expected a type: integer, unsigned, counter32, counter64, timeticks, string, hex, ipaddress, inetaddress, inetaddresstype, oid, date, bits, truth, rowstatus, credentials",
         ),
         (
             "mib pktcEUEDevSipPort.0 unsigned 65536",

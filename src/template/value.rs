@@ -31,6 +31,8 @@ pub enum ValueType {
     InetAddressType,
     /// `oid`: an object identifier in numbers.
     Oid,
+    /// `date`: a DateAndTime, written as in RFC 3339: `2026-11-25T22:00:00Z`; without `Z` or offset it is local time.
+    Date,
     /// `bits`: labels or numbers of the bits that are set, with commas between them.
     Bits,
     /// `truth`: `true` or `false`.
@@ -61,7 +63,7 @@ impl ValueError {
     }
 }
 
-const TYPES: [(&str, ValueType); 15] = [
+const TYPES: [(&str, ValueType); 16] = [
     ("integer", ValueType::Integer),
     ("unsigned", ValueType::Unsigned),
     ("counter32", ValueType::Counter32),
@@ -73,6 +75,7 @@ const TYPES: [(&str, ValueType); 15] = [
     ("inetaddress", ValueType::InetAddress),
     ("inetaddresstype", ValueType::InetAddressType),
     ("oid", ValueType::Oid),
+    ("date", ValueType::Date),
     ("bits", ValueType::Bits),
     ("truth", ValueType::Truth),
     ("rowstatus", ValueType::RowStatus),
@@ -91,7 +94,7 @@ const ROW_STATUSES: [(&str, i32); 6] = [
 impl ValueType {
     /// The words of the types, for an error.
     pub const WORDS: &'static str = "a type: integer, unsigned, counter32, counter64, timeticks, string, hex, ipaddress, \
-                                     inetaddress, inetaddresstype, oid, bits, truth, rowstatus, credentials";
+                                     inetaddress, inetaddresstype, oid, date, bits, truth, rowstatus, credentials";
 
     /// The type that a word of a template names.
     pub fn from_word(word: &str) -> Option<Self> {
@@ -112,11 +115,35 @@ impl ValueType {
             Self::Counter32 => base == Base::Counter32,
             Self::Counter64 => base == Base::Counter64,
             Self::TimeTicks => base == Base::TimeTicks,
-            Self::String | Self::InetAddress | Self::Credentials => base == Base::OctetString,
+            Self::String | Self::InetAddress | Self::Date | Self::Credentials => base == Base::OctetString,
             Self::Hex => matches!(base, Base::OctetString | Base::Bits),
             Self::IpAddress => base == Base::IpAddress,
             Self::Oid => base == Base::ObjectIdentifier,
             Self::Bits => base == Base::Bits,
+        }
+    }
+
+    /// The type that values of `syntax` are written in where nothing else is said.
+    pub fn of(syntax: &Syntax) -> Self {
+        match (&*syntax.convention, syntax.base) {
+            ("TruthValue", _) => Self::Truth,
+            ("RowStatus", _) => Self::RowStatus,
+            ("InetAddress", _) => Self::InetAddress,
+            ("DateAndTime", _) => Self::Date,
+            ("PktcEUETCCreds", _) => Self::Credentials,
+            ("MacAddress" | "PhysAddress" | "SnmpEngineID" | "KeyChange" | "PktcRingCadence", Base::OctetString) => {
+                Self::Hex
+            }
+            (_, Base::Integer) => Self::Integer,
+            (_, Base::Unsigned) => Self::Unsigned,
+            (_, Base::Counter32) => Self::Counter32,
+            (_, Base::Counter64) => Self::Counter64,
+            (_, Base::TimeTicks) => Self::TimeTicks,
+            (_, Base::IpAddress) => Self::IpAddress,
+            (_, Base::ObjectIdentifier) => Self::Oid,
+            (_, Base::Bits) => Self::Bits,
+            (_, Base::OctetString) => Self::String,
+            (_, Base::Opaque) => Self::Hex,
         }
     }
 
@@ -138,6 +165,9 @@ impl ValueType {
             Self::InetAddress => Value::OctetString(inet_address(text)?),
             Self::InetAddressType => Value::Integer(inet_address_type(text)?),
             Self::Oid => Value::Oid(text.parse::<Oid>().map_err(|_| wrong("object identifier in numbers"))?),
+            Self::Date => {
+                Value::OctetString(date(text).ok_or_else(|| wrong("date and time such as 2026-11-25T22:00:00Z"))?)
+            }
             Self::Bits => Value::OctetString(bits(text, syntax)?),
             Self::Truth => Value::Integer(truth(text).ok_or_else(|| wrong("truth value: true or false"))?),
             Self::RowStatus => {
@@ -216,6 +246,37 @@ fn bits(text: &str, syntax: Option<&Syntax>) -> Result<Vec<u8>, ValueError> {
     Ok(octets)
 }
 
+/// RFC 3339 without leap seconds; blanks or `T` between date and time, tenths of a second where they are given.
+fn date(text: &str) -> Option<Vec<u8>> {
+    let (day, time) = text.split_once(['T', ' '])?;
+    let mut day = day.splitn(3, '-');
+    let year: u16 = day.next()?.parse().ok()?;
+    let mut octets = year.to_be_bytes().to_vec();
+    octets.push(day.next()?.parse().ok()?);
+    octets.push(day.next()?.parse().ok()?);
+    let (clock, zone) = match time.find(['Z', '+', '-']) {
+        Some(at) => time.split_at_checked(at)?,
+        None => (time, ""),
+    };
+    let (clock, tenths) = clock.split_once('.').unwrap_or((clock, "0"));
+    let mut clock = clock.splitn(3, ':');
+    for _ in 0..3 {
+        octets.push(clock.next()?.parse().ok()?);
+    }
+    octets.push(tenths.get(..1)?.parse().ok()?);
+    match zone {
+        "" => {}
+        "Z" => octets.extend([b'+', 0, 0]),
+        offset => {
+            let (sign, hours_minutes) = offset.split_at_checked(1)?;
+            let (hours, minutes) = hours_minutes.split_once(':')?;
+            octets.extend(sign.bytes());
+            octets.extend([hours.parse::<u8>().ok()?, minutes.parse::<u8>().ok()?]);
+        }
+    }
+    Some(octets)
+}
+
 fn credentials(text: &str) -> Result<Vec<u8>, ValueError> {
     let length = u16::try_from(text.len()).map_err(|_| ValueError::new(text, "credential of at most 65535 octets"))?;
     Ok([&[0, 0], length.to_be_bytes().as_slice(), text.as_bytes()].concat())
@@ -251,6 +312,16 @@ mod tests {
             ("inetaddresstype", "2001:db8::1", Value::Integer(2)),
             ("inetaddresstype", "p.example.net", Value::Integer(16)),
             ("oid", "1.3.6.1", Value::Oid("1.3.6.1".parse().unwrap())),
+            (
+                "date",
+                "2026-11-25T22:00:59.5+01:30",
+                Value::OctetString(vec![7, 0xea, 11, 25, 22, 0, 59, 5, b'+', 1, 30]),
+            ),
+            (
+                "date",
+                "2026-11-25 22:00:00Z",
+                Value::OctetString(vec![7, 0xea, 11, 25, 22, 0, 0, 0, b'+', 0, 0]),
+            ),
             ("bits", "0, 9", Value::OctetString(vec![0x80, 0x40])),
             ("bits", "", Value::OctetString(vec![])),
             ("truth", "false", Value::Integer(2)),
@@ -270,6 +341,8 @@ mod tests {
             ("ipaddress", "2001:db8::1"),
             ("inetaddress", "not a name"),
             ("bits", "4000"),
+            ("date", "2026-11-25"),
+            ("date", "yesterday at noon"),
             ("truth", "maybe"),
             ("rowstatus", "4"),
         ] {
