@@ -54,7 +54,7 @@ impl<T: Canonical> Encoded<T> {
 
 impl<T> Encoded<T> {
     /// A value that was read from `octets`.
-    pub(super) fn read(value: T, octets: &[u8]) -> Self {
+    pub(crate) fn read(value: T, octets: &[u8]) -> Self {
         Self(Arc::new(Both {
             value,
             octets: octets.to_vec(),

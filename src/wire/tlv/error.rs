@@ -4,25 +4,58 @@ use std::fmt;
 
 use crate::wire::snmp::ber::{BerError, BerErrorKind, OBJECT_IDENTIFIER, SEQUENCE};
 
-/// Where an element stands: its type, and within TLVs 38 and 43 the type of the setting, such as `38.6`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TlvPath {
+/// How deep TLVs stand within each other at most: the dictionary goes to 22.43.5.24.4.1.1.
+pub(super) const DEEPEST: usize = 8;
+
+/// Where an element stands: its type after the types of those that hold it, such as `38.6`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TlvPath {
+    kinds: [u8; DEEPEST],
+    depth: u8,
+}
+
+impl TlvPath {
     /// An element of the file.
-    Top(u8),
-    /// A setting within an element.
-    Sub(u8, u8),
+    pub fn top(kind: u8) -> Self {
+        Self {
+            kinds: [0; DEEPEST],
+            depth: 0,
+        }
+        .child(kind)
+    }
+
+    /// A setting within this element. Below the depth of the dictionary the path ends.
+    pub fn child(mut self, kind: u8) -> Self {
+        if let Some(place) = self.kinds.get_mut(usize::from(self.depth)) {
+            *place = kind;
+            self.depth += 1;
+        }
+        self
+    }
+
+    /// The types, from the file's own to the innermost.
+    pub fn kinds(&self) -> &[u8] {
+        self.kinds.get(..usize::from(self.depth)).unwrap_or_default()
+    }
 }
 
 impl fmt::Display for TlvPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Top(kind) => write!(f, "{kind}"),
-            Self::Sub(kind, setting) => write!(f, "{kind}.{setting}"),
+        for (at, kind) in self.kinds().iter().enumerate() {
+            let dot = if at == 0 { "" } else { "." };
+            write!(f, "{dot}{kind}")?;
         }
+        Ok(())
     }
 }
 
-/// The octets are no device configuration file.
+impl fmt::Debug for TlvPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TlvPath({self})")
+    }
+}
+
+/// The octets are no configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("offset {offset}, TLV {path}: expected {expected}, found {found}")]
 pub struct DecodeError {

@@ -10,11 +10,11 @@ use crate::wire::snmp::varbind::{Value, VarBind};
 /// (fact sheet provisioning §1.1: the limit is LIKELY). A TLV 11 of 255 octets is read all the same.
 pub const LONGEST_SHORT_VARBIND: usize = 254;
 
-const DELIMITER: u8 = 254;
-const VARBIND: u8 = 11;
-const LONG_VARBIND: u8 = 64;
-const START: u8 = 0x01;
-const END: u8 = 0xff;
+pub(super) const DELIMITER: u8 = 254;
+pub(super) const VARBIND: u8 = 11;
+pub(super) const LONG_VARBIND: u8 = 64;
+pub(super) const START: u8 = 0x01;
+pub(super) const END: u8 = 0xff;
 
 /// A device configuration file.
 ///
@@ -64,7 +64,7 @@ impl DeviceFile {
             let offset = octets.len() - rest.len();
             let (value, after) = split_value(kind, after_kind).map_err(|found| DecodeError {
                 offset: offset + 1,
-                path: TlvPath::Top(kind),
+                path: TlvPath::top(kind),
                 expected: "a length and as many octets",
                 found,
             })?;
@@ -159,8 +159,8 @@ impl Element {
         Ok(match (kind, value) {
             (DELIMITER, [START]) => Self::Start,
             (DELIMITER, [END]) => Self::End,
-            (VARBIND, _) => Self::VarBind(read_varbind(kind, value, offset)?),
-            (LONG_VARBIND, _) => Self::LongVarBind(read_varbind(kind, value, offset)?),
+            (VARBIND, _) => Self::VarBind(read_varbind(TlvPath::top(kind), value, offset)?),
+            (LONG_VARBIND, _) => Self::LongVarBind(read_varbind(TlvPath::top(kind), value, offset)?),
             (receiver::KIND, _) => Self::NotificationReceiver(NotificationReceiver::read(value, offset)?),
             (vendor::KIND, _) => Self::VendorSpecific(VendorSpecific::read(value, offset)?),
             _ => Self::Unknown {
@@ -189,7 +189,7 @@ impl Element {
         let limit = if kind == LONG_VARBIND { 0xffff } else { 0xff };
         if length > limit {
             return Err(EncodeError {
-                path: TlvPath::Top(kind),
+                path: TlvPath::top(kind),
                 length,
                 limit,
             });
@@ -201,15 +201,16 @@ impl Element {
     }
 }
 
-fn read_varbind(kind: u8, value: &[u8], offset: usize) -> Result<Encoded<VarBind>, DecodeError> {
-    let varbind = VarBind::decode(value).map_err(|error| DecodeError::ber(TlvPath::Top(kind), offset, error))?;
+/// Reads the variable binding that the TLV `path` holds, which stands at `offset` of the file.
+pub(super) fn read_varbind(path: TlvPath, value: &[u8], offset: usize) -> Result<Encoded<VarBind>, DecodeError> {
+    let varbind = VarBind::decode(value).map_err(|error| DecodeError::ber(path, offset, error))?;
     if matches!(
         varbind.value,
         Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView
     ) {
         return Err(DecodeError {
             offset,
-            path: TlvPath::Top(kind),
+            path,
             expected: "a value of the SMI",
             found: format!("{:?}, which only a response carries", varbind.value),
         });

@@ -3,28 +3,45 @@
 //! A device file (fact sheet provisioning §1, CERTAIN unless a line says otherwise) is a row of TLVs between the
 //! delimiters `FE 01 01` and `FE 01 FF`. Types and lengths are one octet, the length of TLV 64 alone is two octets in
 //! network byte order.
+//!
+//! A cable modem's file (§8) is a row of TLVs that ends in its two message integrity checks and `FF`; [`ConfigFile`]
+//! holds a file of either kind as a tree, and the [`Definition`]s say what its TLVs mean.
 
 pub mod check;
 pub mod cipher;
 pub mod conform;
+mod dictionary;
 mod encoded;
 mod error;
 mod file;
+mod fragment;
 mod hash;
 pub mod key;
+mod kind;
+pub mod mic;
 mod realm;
 mod receiver;
+mod secret;
+mod tree;
+mod typed;
 mod vendor;
 
 pub use check::{FileFlow, Finding, Requirements, Severity, check_device_file};
 pub use cipher::{CipherError, EncryptAlgorithm, FileForm, IvSource, Padding};
+pub use dictionary::{Definition, Form};
 pub use encoded::{Canonical, Encoded};
 pub use error::{DecodeError, EncodeError, TlvPath};
 pub use file::{DeviceFile, Element, LONGEST_SHORT_VARBIND};
+pub use fragment::{LONGEST_FRAGMENT, fragments};
 pub use hash::{BasicHashError, FileHash, HashAlgorithm};
 pub use key::{FileKey, KeyObjectError, KeyPlacement};
+pub use kind::FileKind;
+pub use mic::{CmtsMicList, ExtendedMic, MicError, MicReport};
 pub use realm::{RealmRow, realm_row, realm_rows};
 pub use receiver::{NotificationReceiver, ReceiverKind, ReceiverSetting};
+pub use secret::{SecretError, SharedSecret, SharedSecrets};
+pub use tree::{Body, ConfigFile, Place, Tlv};
+pub use typed::{TypedError, printable};
 pub use vendor::{SubTlv, VendorSpecific};
 
 #[cfg(test)]

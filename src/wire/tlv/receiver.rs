@@ -126,7 +126,7 @@ impl ReceiverSetting {
     fn read(kind: u8, value: &[u8], offset: usize) -> Result<Self, DecodeError> {
         let sized = |expected| DecodeError {
             offset,
-            path: TlvPath::Sub(KIND, kind),
+            path: TlvPath::top(KIND).child(kind),
             expected,
             found: format!("{} octets", value.len()),
         };
@@ -170,6 +170,6 @@ fn read_filter(value: &[u8], offset: usize) -> Result<Encoded<Oid>, DecodeError>
         reader.finish()?;
         Oid::from_ber(content.rest()).map_err(|_| content.wrong(BerErrorKind::Oid))
     };
-    let oid = read().map_err(|error| DecodeError::ber(TlvPath::Sub(KIND, 6), 0, error))?;
+    let oid = read().map_err(|error| DecodeError::ber(TlvPath::top(KIND).child(6), 0, error))?;
     Ok(Encoded::read(oid, value))
 }

@@ -78,7 +78,7 @@ pub(super) fn sub_tlvs(kind: u8, mut octets: &[u8], mut offset: usize) -> impl I
                 };
                 let error = DecodeError {
                     offset,
-                    path: TlvPath::Sub(kind, setting),
+                    path: TlvPath::top(kind).child(setting),
                     expected: "a setting with its length and value",
                     found,
                 };
@@ -94,7 +94,7 @@ pub(super) fn sub_tlvs(kind: u8, mut octets: &[u8], mut offset: usize) -> impl I
 /// Writes a setting of element `kind`.
 pub(super) fn write_sub_tlv(kind: u8, setting: u8, value: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let length = u8::try_from(value.len()).map_err(|_| EncodeError {
-        path: TlvPath::Sub(kind, setting),
+        path: TlvPath::top(kind).child(setting),
         length: value.len(),
         limit: 255,
     })?;
