@@ -7,9 +7,9 @@ use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hardline::service::files::{Bytes, FileRequest, FileSource, Outcome, Refusal};
+use hardline::service::files::{Bytes, Content, FileRequest, FileSource, Outcome, Refusal};
 use hardline::service::http::{self, HttpSettings};
-use hardline::service::tftp::{self, TftpListener, TftpSettings};
+use hardline::service::tftp::{self, TftpListener, TftpSettings, TransferPorts};
 use hardline::value::Timestamp;
 use hardline::wire::tftp::{Download, Pace, RequestOptions};
 use tokio::net::UdpSocket;
@@ -56,12 +56,17 @@ impl Memory {
 }
 
 impl FileSource for Memory {
-    async fn open(&self, request: &FileRequest) -> Result<Bytes, Refusal> {
+    async fn open(&self, request: &FileRequest) -> Result<Content, Refusal> {
         match request.name.as_str() {
             "forbidden" => Err(Refusal::Forbidden),
             "busy" => Err(Refusal::Busy),
             "slow" => std::future::pending().await,
-            name => self.files.get(name).cloned().ok_or(Refusal::NotFound),
+            name => self
+                .files
+                .get(name)
+                .cloned()
+                .map(Content::from)
+                .ok_or(Refusal::NotFound),
         }
     }
 
@@ -86,14 +91,14 @@ impl Server {
                 first: Duration::from_millis(100),
                 ..Pace::default()
             },
-            max_transfers: 50,
+            max_transfers: 100,
             open_timeout: Duration::from_millis(500),
             ..TftpSettings::default()
         };
         let memory = Arc::new(Memory::new());
         let (stop, stopped) = watch::channel(false);
         let any = ["127.0.0.1:0", "[::1]:0"].map(|address| address.parse::<SocketAddr>().unwrap());
-        let listeners = any.map(|address| TftpListener::bind(address, 2).unwrap());
+        let listeners = any.map(|address| TftpListener::bind(address, 2, &TransferPorts::Ephemeral).unwrap());
         let tftp = listeners.iter().map(TftpListener::address).collect();
         let tcp = any.map(|address| http::bind(address).unwrap());
         let http = tcp.iter().map(|listener| listener.local_addr().unwrap()).collect();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::core::{Core, Decision};
 use super::drops;
-use super::files::{Bytes, FileRequest, FileSource, Outcome, Refusal};
+use super::files::{Content, FileRequest, FileSource, Outcome, Refusal};
 use super::static_files::StaticRoot;
 use crate::model::{Attempt, Delivery, Device, Flow, Phase, StepId};
 use crate::provisioning::{self, Fetch, FileName};
@@ -25,7 +25,7 @@ impl DeliveryService {
     }
 
     /// The file that was made for an attempt (secure and hybrid flow).
-    async fn own(&self, mac: MacAddress, request: &FileRequest) -> Result<Bytes, Refused> {
+    async fn own(&self, mac: MacAddress, request: &FileRequest) -> Result<Content, Refused> {
         let file = self
             .core
             .store
@@ -43,11 +43,11 @@ impl DeliveryService {
             Err(refused) => Decision::only(Err(Refused::Not(refused.to_string()))),
         };
         self.core.decide(mac, decide).await??;
-        Ok(Bytes::from(file.octets))
+        Ok(Content::from(file.octets))
     }
 
     /// The file of a device in the basic flow, made as it is asked for.
-    async fn basic(&self, template: &str, mac: MacAddress, request: &FileRequest) -> Result<Bytes, Refused> {
+    async fn basic(&self, template: &str, mac: MacAddress, request: &FileRequest) -> Result<Content, Refused> {
         let device = self.core.store.device(mac).await?.ok_or(Refused::Unknown)?;
         let peer = request.peer;
         if device.flow != Flow::Basic {
@@ -80,7 +80,7 @@ impl DeliveryService {
             };
             self.begin_basic(&device, fetch).await?;
         }
-        Ok(Bytes::from(octets))
+        Ok(Content::from(octets))
     }
 
     async fn begin_basic(&self, device: &Device, fetch: Fetch) -> Result<(), StoreError> {
@@ -134,7 +134,7 @@ impl From<StoreError> for Refused {
 }
 
 impl FileSource for DeliveryService {
-    async fn open(&self, request: &FileRequest) -> Result<Bytes, Refusal> {
+    async fn open(&self, request: &FileRequest) -> Result<Content, Refusal> {
         let name = FileName::parse(&request.name);
         let opened = match name {
             Some(FileName::Own { mac, .. }) => self.own(mac, request).await,

@@ -1,5 +1,6 @@
 //! Floor 4: sockets and timers. A service receives, asks the floors below what to do, stores that, and sends.
 
+pub mod batch;
 pub mod core;
 pub mod delivery;
 pub mod drops;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -23,7 +24,7 @@ use super::rate::RateLimit;
 use super::snmp::{Retries, SnmpService};
 use super::sockets::{self, BindError};
 use super::static_files::StaticRoot;
-use super::tftp::{self, TftpListener, TftpSettings};
+use super::tftp::{self, SourceLimits, TftpListener, TftpSettings, TransferPorts};
 use super::{metrics, sweeper, udp};
 use crate::mib::Names;
 use crate::model::{Family, Phase};
@@ -36,6 +37,7 @@ use crate::value::Timestamp;
 use crate::wire::cert::{CertError, TrustAnchors, certificates_from_pem, key_from_pem};
 use crate::wire::pkinit::{Identity, PkinitError};
 use crate::wire::snmp::LocalEngine;
+use crate::wire::tftp::{Limits, Pace};
 
 /// Datagrams of one service that are handled at once; each holds a few kilobytes.
 const IN_FLIGHT: usize = 8_192;
@@ -356,7 +358,8 @@ impl Listeners {
                 .map(open)
                 .collect::<Result<Vec<_>, _>>()
         };
-        let tftp = |address| TftpListener::bind(address, cores).map_err(failed(Service::Tftp));
+        let tftp =
+            |address| TftpListener::bind(address, cores, &transfer_ports(settings)).map_err(failed(Service::Tftp));
         Ok(Self {
             kdc_udp: udp(Service::Kdc)?,
             kdc_tcp: tcp(Service::Kdc)?,
@@ -444,16 +447,61 @@ async fn spawn(
     tasks.spawn(tftp::run(
         listeners.tftp,
         files.clone(),
-        TftpSettings::default(),
+        tftp_settings(settings),
         stopped.clone(),
     ));
     tasks.spawn(http::run(
         listeners.http,
         files,
-        HttpSettings::default(),
+        http_settings(settings),
         stopped.clone(),
     ));
     Ok(())
+}
+
+fn transfer_ports(settings: &Settings) -> TransferPorts {
+    let ports = settings.tftp.transfer_ports.clone();
+    ports.map_or(TransferPorts::Ephemeral, TransferPorts::Pool)
+}
+
+fn tftp_settings(settings: &Settings) -> TftpSettings {
+    let tftp = &settings.tftp;
+    let relays: Arc<[IpNet]> = tftp.relays.as_slice().into();
+    TftpSettings {
+        limits: Limits {
+            max_block_size: tftp.max_block_size,
+            max_window: tftp.max_window,
+            min_timeout: tftp.min_timeout,
+            max_timeout: tftp.max_timeout,
+        },
+        pace: Pace {
+            first: tftp.retransmit_after,
+            longest: tftp.retransmit_after.max(Pace::default().longest),
+            retries: tftp.retries,
+            lifetime: tftp.lifetime,
+        },
+        max_transfers: tftp.max_transfers,
+        sources: SourceLimits {
+            per_second: tftp.rate_per_source,
+            half_open: tftp.half_open_per_source,
+            exempt: relays.clone(),
+        },
+        relays,
+        ..TftpSettings::default()
+    }
+}
+
+fn http_settings(settings: &Settings) -> HttpSettings {
+    let http = &settings.http;
+    HttpSettings {
+        max_connections: http.max_connections,
+        connections_per_source: http.connections_per_source,
+        exempt: settings.tftp.relays.as_slice().into(),
+        header_timeout: http.header_timeout,
+        stall_timeout: http.stall_timeout,
+        lifetime: http.lifetime,
+        ..HttpSettings::default()
+    }
 }
 
 async fn serve_snmp(

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 
@@ -24,37 +25,46 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-/// A UDP socket on `address`. To be called within a tokio runtime.
-///
-/// # Errors
-/// [`BindError`].
-pub fn udp(address: SocketAddr) -> Result<UdpSocket, BindError> {
-    open_udp(address, false).map_err(|source| BindError {
-        transport: "udp",
-        address,
-        source,
-    })
-}
-
 /// `count` UDP sockets on the same `address`, among which the system shares the peers out: each peer's address and port
 /// keeps to one of them (SO_REUSEPORT). Port 0 stands for one free port. To be called within a tokio runtime.
 ///
 /// # Errors
 /// [`BindError`], also where the port is in use by a socket that would share it: sharing is for sockets of this call.
 pub fn udp_group(address: SocketAddr, count: usize) -> Result<Vec<UdpSocket>, BindError> {
-    let wrong = |source| BindError {
+    let sockets = std_udp_group(address, count)?.into_iter().map(UdpSocket::from_std);
+    sockets.collect::<io::Result<_>>().map_err(udp_error(address))
+}
+
+/// The same outside of any runtime; the sockets do not block.
+///
+/// # Errors
+/// [`BindError`].
+pub fn std_udp_group(address: SocketAddr, count: usize) -> Result<Vec<std::net::UdpSocket>, BindError> {
+    let wrong = || udp_error(address);
+    if address.port() != 0 {
+        // Without SO_REUSEPORT this fails where anyone has the port, another Hardline included.
+        drop(open_udp(address, false).map_err(wrong())?);
+    }
+    let first = open_udp(address, true).map_err(wrong())?;
+    let bound = first.local_addr().map_err(wrong())?;
+    let others = (1..count).map(|_| open_udp(bound, true).map_err(wrong()));
+    std::iter::once(Ok(first)).chain(others).collect()
+}
+
+/// One UDP socket on `address`, outside of any runtime; it does not block.
+///
+/// # Errors
+/// [`BindError`].
+pub fn std_udp(address: SocketAddr) -> Result<std::net::UdpSocket, BindError> {
+    open_udp(address, false).map_err(udp_error(address))
+}
+
+fn udp_error(address: SocketAddr) -> impl FnOnce(io::Error) -> BindError {
+    move |source| BindError {
         transport: "udp",
         address,
         source,
-    };
-    if address.port() != 0 {
-        // Without SO_REUSEPORT this fails where anyone has the port, another Hardline included.
-        drop(open_udp(address, false).map_err(wrong)?);
     }
-    let first = open_udp(address, true).map_err(wrong)?;
-    let bound = first.local_addr().map_err(wrong)?;
-    let others = (1..count).map(|_| open_udp(bound, true).map_err(wrong));
-    std::iter::once(Ok(first)).chain(others).collect()
 }
 
 /// A TCP listener on `address`. To be called within a tokio runtime.
@@ -79,16 +89,19 @@ pub fn tcp(address: SocketAddr) -> Result<TcpListener, BindError> {
     })
 }
 
-fn open_udp(address: SocketAddr, share: bool) -> io::Result<UdpSocket> {
+fn open_udp(address: SocketAddr, share: bool) -> io::Result<std::net::UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     only_its_family(&socket, address)?;
     socket.set_reuse_port(share)?;
-    // Larger buffers ride out bursts; the system's own are the fallback.
-    let _ = socket.set_recv_buffer_size(BUFFER);
+    // Larger buffers ride out bursts. The first call passes the system's own bound (net.core.rmem_max) and needs
+    // CAP_NET_ADMIN; what the system grants without is the fallback.
+    if setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).is_err() {
+        let _ = socket.set_recv_buffer_size(BUFFER);
+    }
     let _ = socket.set_send_buffer_size(BUFFER);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
+    Ok(socket.into())
 }
 
 /// `[::]` and `0.0.0.0` are listened on by two sockets, so that peers show as what they are.

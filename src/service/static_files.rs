@@ -1,18 +1,69 @@
 //! A folder of static files, which no requested name leads out of.
 
-use std::io;
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use super::files::{Bytes, Refusal};
+use nix::libc;
 
-/// The largest static file in octets that is served.
-const MAX_FILE: u64 = 1 << 30;
+use super::files::{Bytes, Content, OpenFile, Refusal};
+use crate::value::Timestamp;
+
+/// Files of up to this many octets are kept in memory while they are asked for; larger ones are read as they are sent.
+const SMALL: u64 = 1 << 20;
+
+/// Octets of small files that are kept at most.
+const KEPT: u64 = 64 << 20;
+
+/// How long after its last change a file is read anew each time.
+const RECENT: Duration = Duration::from_secs(2);
 
 /// The folder of static files.
 #[derive(Debug, Clone)]
 pub struct StaticRoot {
     /// Absolute, without symbolic links.
     root: PathBuf,
+    kept: Arc<Mutex<Kept>>,
+}
+
+/// Small files that were asked for lately, as they were when they were read.
+#[derive(Debug, Default)]
+struct Kept {
+    files: HashMap<PathBuf, (Version, Bytes)>,
+    octets: u64,
+}
+
+/// What the system changes where a file is changed or replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Version {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Version {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    fn is_recent(&self) -> bool {
+        let now = Timestamp::now();
+        let changed = Timestamp::from_unix(self.changed.0.max(self.modified.0));
+        now.distance(changed) < RECENT || changed > now
+    }
 }
 
 impl StaticRoot {
@@ -28,23 +79,39 @@ impl StaticRoot {
                 format!("{} is no folder", root.display()),
             ));
         }
-        Ok(Self { root })
+        Ok(Self {
+            root,
+            kept: Arc::default(),
+        })
     }
 
-    /// The octets of the file `name`: components joined by `/`, relative to the folder.
+    /// The file `name`: components joined by `/`, relative to the folder. Where there is none, a name that begins with the
+    /// folder's own path means what lies in it, as it does to an unconfined tftpd. A backslash is a character like any
+    /// other.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`] also for every name that leads out of the folder (`..`, an absolute path, a symbolic link to
-    /// outside) or to anything but a regular file: whether such a thing exists is nobody's business.
+    /// [`Refusal::NotFound`] also for every name that leads out of the folder (`..`, a symbolic link to outside) or to
+    /// anything but a regular file: whether such a thing exists is nobody's business.
     /// [`Refusal::Busy`] where the system cannot read it now.
-    pub async fn open(&self, name: &str) -> Result<Bytes, Refusal> {
-        let path = self.inside(name).ok_or(Refusal::NotFound)?;
-        let root = self.root.clone();
-        let read = tokio::task::spawn_blocking(move || read(&root, &path));
-        match read.await.unwrap_or_else(|_| Err(io::ErrorKind::Other.into())) {
-            Ok(octets) => Ok(octets.into()),
-            Err(error) => Err(refusal(&error, name)),
+    pub async fn open(&self, name: &str) -> Result<Content, Refusal> {
+        let found = self.look_up(name).await;
+        let within = || self.root.to_str()?.strip_prefix('/');
+        let prefixed = || name.strip_prefix(within()?)?.strip_prefix('/');
+        match (found, prefixed()) {
+            (Err(Refusal::NotFound), Some(name)) => self.look_up(name).await,
+            (found, _) => found,
         }
+    }
+
+    async fn look_up(&self, name: &str) -> Result<Content, Refusal> {
+        let path = self.inside(name).ok_or(Refusal::NotFound)?;
+        if let Some(octets) = self.kept(&path) {
+            return Ok(Content::Memory(octets));
+        }
+        let files = self.clone();
+        let read = tokio::task::spawn_blocking(move || files.read(&path));
+        let read = read.await.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+        read.map_err(|error| refusal(&error, name))
     }
 
     /// The path that `name` means, by its text alone; `None` where a component is empty, `.` or `..`, or holds a NUL.
@@ -52,17 +119,58 @@ impl StaticRoot {
         let plain = |component: &str| !matches!(component, "" | "." | "..") && !component.contains('\0');
         name.split('/').all(plain).then(|| self.root.join(name))
     }
-}
 
-/// Reads a regular file that is under `root` after its symbolic links are resolved.
-fn read(root: &Path, path: &Path) -> io::Result<Vec<u8>> {
-    let path = path.canonicalize()?;
-    let metadata = path.metadata()?;
-    // A device or a FIFO might block or never end.
-    if !path.starts_with(root) || !metadata.is_file() || metadata.len() > MAX_FILE {
-        return Err(io::ErrorKind::NotFound.into());
+    /// The octets that were read at `path` before, where the file there is still the same.
+    fn kept(&self, path: &Path) -> Option<Bytes> {
+        let (known, octets) = self.lock().files.get(path)?.clone();
+        let now = Version::of(&path.metadata().ok()?);
+        (known == now).then_some(octets)
     }
-    std::fs::read(path)
+
+    /// Opens the regular file at `path`, if what was opened lies under the root: its symbolic links are resolved by then,
+    /// and what another process changes meanwhile does not matter.
+    fn read(&self, path: &Path) -> io::Result<Content> {
+        // A device might be disturbed by being opened.
+        if !path.metadata()?.is_file() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(path)?;
+        let opened = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+        let metadata = file.metadata()?;
+        if !opened.starts_with(&self.root) || !metadata.is_file() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if metadata.len() > SMALL {
+            return Ok(Content::Open(Arc::new(OpenFile::new(file)?)));
+        }
+        let mut octets = Vec::with_capacity(metadata.len() as usize);
+        file.take(SMALL).read_to_end(&mut octets)?;
+        let octets = Bytes::from(octets);
+        let version = Version::of(&metadata);
+        // The clock of file times ticks slowly: a file that was just changed may change again without looking different.
+        if !version.is_recent() {
+            self.keep(path, version, octets.clone());
+        }
+        Ok(Content::Memory(octets))
+    }
+
+    fn keep(&self, path: &Path, version: Version, octets: Bytes) {
+        let mut kept = self.lock();
+        if kept.octets + octets.len() as u64 > KEPT {
+            *kept = Kept::default();
+        }
+        kept.octets += octets.len() as u64;
+        if let Some((_, old)) = kept.files.insert(path.to_owned(), (version, octets)) {
+            kept.octets = kept.octets.saturating_sub(old.len() as u64);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn refusal(error: &io::Error, name: &str) -> Refusal {
@@ -80,34 +188,55 @@ fn refusal(error: &io::Error, name: &str) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::os::unix::fs::symlink;
 
     use super::*;
 
+    async fn octets(files: &StaticRoot, name: &str) -> Result<Vec<u8>, Refusal> {
+        let content = files.open(name).await?;
+        let mut octets = vec![0; content.size() as usize];
+        content.read(0..content.size(), &mut octets).unwrap();
+        Ok(octets)
+    }
+
     #[tokio::test]
     async fn names_inside_are_served_and_nothing_leads_outside() {
         let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("root");
+        let root = folder.path().canonicalize().unwrap().join("root");
         std::fs::create_dir_all(root.join("sub")).unwrap();
         std::fs::write(folder.path().join("secret"), "secret").unwrap();
         std::fs::write(root.join("sub/image.bin"), "image").unwrap();
+        std::fs::write(root.join("back\\slash"), "back").unwrap();
         symlink("sub/image.bin", root.join("inside")).unwrap();
+        symlink(root.join("sub/image.bin"), root.join("absolute")).unwrap();
         symlink("../secret", root.join("outside")).unwrap();
         symlink(folder.path(), root.join("up")).unwrap();
+        symlink("/dev/zero", root.join("zero")).unwrap();
         symlink("loop", root.join("loop")).unwrap();
-        let absolute = folder.path().join("secret");
+        let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
+        let absolute = folder.path().canonicalize().unwrap().join("secret");
         let files = StaticRoot::new(&root).unwrap();
 
-        assert_eq!(files.open("sub/image.bin").await.unwrap(), "image");
-        assert_eq!(files.open("inside").await.unwrap(), "image");
+        assert_eq!(octets(&files, "sub/image.bin").await.unwrap(), b"image");
+        assert_eq!(octets(&files, "inside").await.unwrap(), b"image");
+        assert_eq!(octets(&files, "absolute").await.unwrap(), b"image");
+        assert_eq!(octets(&files, "back\\slash").await.unwrap(), b"back");
+        let whole = root.join("inside");
+        let whole = whole.to_str().unwrap().trim_start_matches('/');
+        assert_eq!(
+            octets(&files, whole).await.unwrap(),
+            b"image",
+            "an unconfined tftpd's name"
+        );
         let long = "a".repeat(300);
+        let up = format!("{}/../secret", root.to_str().unwrap().trim_start_matches('/'));
         for name in [
             "",
             "/",
             "sub",
             "sub/",
             ".",
-            "./inside",
             "..",
             "../secret",
             "sub/../inside",
@@ -115,16 +244,67 @@ mod tests {
             "sub//image.bin",
             "outside",
             "up/secret",
+            "up",
+            "zero",
+            "socket",
             "missing",
             "inside/x",
             "inside\0",
             "..\\secret",
             absolute.to_str().unwrap(),
+            absolute.to_str().unwrap().trim_start_matches('/'),
+            &up,
             &long,
         ] {
-            assert_eq!(files.open(name).await, Err(Refusal::NotFound), "{name:?}");
+            assert_eq!(octets(&files, name).await, Err(Refusal::NotFound), "{name:?}");
         }
         assert!(files.open("loop").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_what_lies_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (at, other) = (folder.path().join("file"), folder.path().join("other"));
+        let files = StaticRoot::new(folder.path()).unwrap();
+        std::fs::write(&at, "one").unwrap();
+        let version = Version::of(&at.metadata().unwrap());
+        assert!(version.is_recent());
+        files.keep(&at, version, Bytes::from("kept"));
+        assert_eq!(octets(&files, "file").await.unwrap(), b"kept");
+        std::fs::write(&other, "two").unwrap();
+        let same = at.metadata().unwrap().modified().unwrap();
+        File::options()
+            .write(true)
+            .open(&other)
+            .unwrap()
+            .set_modified(same)
+            .unwrap();
+        std::fs::rename(&other, &at).unwrap();
+        assert_eq!(
+            octets(&files, "file").await.unwrap(),
+            b"two",
+            "of the same size and age"
+        );
+        std::fs::remove_file(&at).unwrap();
+        assert_eq!(octets(&files, "file").await, Err(Refusal::NotFound));
+    }
+
+    #[tokio::test]
+    async fn a_large_file_is_read_as_it_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let large: Vec<u8> = (0..SMALL as usize + 5).map(|at| (at / 3) as u8).collect();
+        std::fs::write(folder.path().join("image"), &large).unwrap();
+        let files = StaticRoot::new(folder.path()).unwrap();
+        let content = files.open("image").await.unwrap();
+        assert!(matches!(content, Content::Open(_)));
+        let mut part = [0; 9];
+        content.read(SMALL - 4..SMALL + 5, &mut part).unwrap();
+        assert_eq!(part, large[SMALL as usize - 4..]);
+        std::fs::write(folder.path().join("image"), "short").unwrap();
+        assert!(
+            content.read(SMALL - 4..SMALL + 5, &mut part).is_err(),
+            "it was shortened meanwhile"
+        );
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::wire::tlv::EncryptAlgorithm;
 pub use error::SettingsError;
 pub use library::MibSettings;
 use services::Listening;
-pub use services::{Expiry, FqdnTable, Kdc, Keymgmt, Plain, Service, Snmp};
+pub use services::{Expiry, FqdnTable, Http, Kdc, Keymgmt, Service, Snmp, Tftp};
 pub use text::{AgentPort, Listen, ListenError, UrlHost};
 
 /// How the file of a secure device is encrypted, where its template does not say otherwise (profile P24).
@@ -184,10 +184,10 @@ pub struct Settings {
     pub snmp: Snmp,
     /// `[tftp]`.
     #[serde(default)]
-    pub tftp: Plain,
+    pub tftp: Tftp,
     /// `[http]`.
     #[serde(default)]
-    pub http: Plain,
+    pub http: Http,
     /// `[delivery]`.
     #[serde(default)]
     pub delivery: DeliverySettings,
@@ -322,11 +322,17 @@ impl Settings {
                 "set 1 or more",
             );
         }
+        self.tftp.mistakes(&mut wrong);
         for (key, value) in [
             ("kdc.ticket_lifetime", self.kdc.ticket_lifetime),
             ("kdc.dh_key_lifetime", self.kdc.dh_key_lifetime),
             ("kdc.fqdn_timeout", self.kdc.fqdn_timeout),
             ("snmp.request_timeout", self.snmp.request_timeout),
+            ("tftp.retransmit_after", self.tftp.retransmit_after),
+            ("tftp.lifetime", self.tftp.lifetime),
+            ("http.header_timeout", self.http.header_timeout),
+            ("http.stall_timeout", self.http.stall_timeout),
+            ("http.lifetime", self.http.lifetime),
             ("delivery.provisioning_timer", self.delivery.provisioning_timer),
         ] {
             if value.is_zero() {
@@ -496,6 +502,40 @@ mod tests {
         assert!(error.contains(":1:1: port_offset: "), "{error}");
         assert!(line(&format!("{LEAST}[dns]\n")).contains(":3:2: dns: unknown field"));
         assert!(line("realm = ").contains(":1:9: realm: "));
+    }
+
+    #[test]
+    fn the_limits_of_tftp_and_http() {
+        let tftp = |text: &str| parse(&format!("{LEAST}[tftp]\nlisten = ['::1']\n{text}\n"));
+        let settings = tftp("transfer_ports = '1758-1767'\nrelays = ['192.0.2.1', '2001:db8::/32']").unwrap();
+        assert_eq!(settings.tftp.transfer_ports, Some(1758..=1767));
+        let inside = |address: &str| {
+            let networks = &settings.tftp.relays;
+            networks
+                .iter()
+                .any(|network| network.contains(&address.parse::<std::net::IpAddr>().unwrap()))
+        };
+        assert!(inside("192.0.2.1") && inside("2001:db8::9") && !inside("192.0.2.2"));
+        assert_eq!(
+            tftp("transfer_ports = '1758'").unwrap().tftp.transfer_ports,
+            Some(1758..=1758)
+        );
+        for wrong in [
+            "transfer_ports = '9-8'",
+            "transfer_ports = '0-8'",
+            "transfer_ports = 'few'",
+            "relays = ['cmts1']",
+            "max_block_size = 7",
+            "max_block_size = 65465",
+            "max_window = 0",
+            "min_timeout = 0",
+            "min_timeout = 9\nmax_timeout = 8",
+            "max_transfers = 0",
+            "retransmit_after = '0s'",
+        ] {
+            assert!(tftp(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse(&format!("{LEAST}[http]\nlisten = ['::1']\nstall_timeout = '0s'\n")).is_err());
     }
 
     #[test]

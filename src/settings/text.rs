@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 
 /// Reads `500ms`, `10s`, `5m`, `12h` or `7d`.
@@ -34,6 +36,34 @@ pub(super) fn read_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
                 &"a duration such as \"500ms\", \"10s\", \"5m\", \"12h\" or \"7d\"",
             )
         })
+}
+
+/// Ports such as `1758-1767`, or one alone, for serde's `deserialize_with`.
+pub(super) fn read_ports<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RangeInclusive<u16>>, D::Error> {
+    let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+    let (first, last) = text.split_once('-').unwrap_or((&text, &text));
+    let port = |text: &str| text.trim().parse().ok().filter(|port| *port > 0);
+    let ports = port(first).zip(port(last)).filter(|(first, last)| first <= last);
+    let (first, last) = ports.ok_or_else(|| {
+        D::Error::invalid_value(
+            Unexpected::Str(&text),
+            &"ports such as \"1758-1767\", the lower one first",
+        )
+    })?;
+    Ok(Some(first..=last))
+}
+
+/// Networks such as `192.0.2.0/24`, or single addresses, for serde's `deserialize_with`.
+pub(super) fn read_networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = <Vec<String> as serde::Deserialize>::deserialize(deserializer)?;
+    let network = |text: &String| {
+        let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
+        text.parse().ok().or_else(single).ok_or_else(|| {
+            let expected = &"a network or an address, such as \"192.0.2.0/24\" or \"2001:db8::1\"";
+            D::Error::invalid_value(Unexpected::Str(text), expected)
+        })
+    };
+    texts.iter().map(network).collect()
 }
 
 /// Where a service listens: an address, with the service's own port where none is named.

@@ -1,19 +1,27 @@
 //! The HTTP/1.1 server for files: GET and HEAD, nothing else.
 
+mod body;
+mod impatient;
 mod range;
 mod respond;
 
-use std::net::SocketAddr;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::error::Error;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::impatient::Impatient;
 use super::drops;
 use super::files::FileSource;
 use super::shutdown;
@@ -33,12 +41,18 @@ const LAST_RESPONSES: Duration = Duration::from_secs(2);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What an operator may set.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct HttpSettings {
     /// Connections at once, by listener; what comes beyond is closed unread.
     pub max_connections: usize,
+    /// Connections of one source address at once, by listener; 0 sets no limit.
+    pub connections_per_source: usize,
+    /// Networks without that limit: relays, behind which many devices are.
+    pub exempt: Arc<[IpNet]>,
     /// The longest wait for the whole head of a request, the next one of a connection included.
     pub header_timeout: Duration,
+    /// The longest wait for a client to take anything of a response.
+    pub stall_timeout: Duration,
     /// The longest life of a connection. It ends those that read slowly for ever.
     pub lifetime: Duration,
     /// The longest wait for [`FileSource::open`].
@@ -49,8 +63,11 @@ impl Default for HttpSettings {
     fn default() -> Self {
         Self {
             max_connections: 4_096,
+            connections_per_source: 1_024,
+            exempt: Arc::default(),
             header_timeout: Duration::from_secs(10),
-            lifetime: Duration::from_secs(900),
+            stall_timeout: Duration::from_secs(30),
+            lifetime: Duration::from_secs(3_600),
             open_timeout: Duration::from_secs(5),
         }
     }
@@ -73,7 +90,12 @@ pub async fn run<S: FileSource>(
 ) {
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        accepting.spawn(accept(listener, Arc::clone(&source), settings, shutdown.clone()));
+        accepting.spawn(accept(
+            listener,
+            Arc::clone(&source),
+            settings.clone(),
+            shutdown.clone(),
+        ));
     }
     while accepting.join_next().await.is_some() {}
 }
@@ -86,16 +108,28 @@ async fn accept<S: FileSource>(
 ) {
     let stopping = shutdown.clone();
     let mut connections = JoinSet::new();
+    let mut by_source = BySource::default();
     loop {
         tokio::select! {
             () = shutdown::requested(&mut shutdown) => break,
-            Some(_) = connections.join_next() => {}
+            Some(ended) = connections.join_next() => {
+                if let Ok(peer) = ended {
+                    by_source.left(peer);
+                }
+            }
             accepted = listener.accept() => match accepted {
                 Ok((_, peer)) if connections.len() >= settings.max_connections => {
                     drops::count(Service::Http, "too_many_connections", peer, 0);
                 }
+                Ok((_, peer)) if !by_source.joins(peer.ip(), &settings) => {
+                    drops::count(Service::Http, "too_many_of_source", peer, 0);
+                }
                 Ok((stream, peer)) => {
-                    connections.spawn(connection(stream, peer, Arc::clone(&source), settings, stopping.clone()));
+                    let (source, settings, stopping) = (Arc::clone(&source), settings.clone(), stopping.clone());
+                    connections.spawn(async move {
+                        connection(stream, peer, source, settings, stopping).await;
+                        peer.ip()
+                    });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection cannot be accepted");
@@ -106,6 +140,33 @@ async fn accept<S: FileSource>(
     }
     let last = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(LAST_RESPONSES, last).await;
+}
+
+/// Connections by source address; there are no more sources than connections.
+#[derive(Default)]
+struct BySource(HashMap<IpAddr, usize>);
+
+impl BySource {
+    /// Whether `source` may have one more, which is counted until it has [`Self::left`].
+    fn joins(&mut self, source: IpAddr, settings: &HttpSettings) -> bool {
+        let limit = settings.connections_per_source;
+        let exempt = || settings.exempt.iter().any(|network| network.contains(&source));
+        let count = self.0.entry(source).or_default();
+        if limit > 0 && *count >= limit && !exempt() {
+            return false;
+        }
+        *count += 1;
+        true
+    }
+
+    fn left(&mut self, source: IpAddr) {
+        if let Entry::Occupied(mut count) = self.0.entry(source) {
+            *count.get_mut() = count.get().saturating_sub(1);
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
 }
 
 async fn connection<S: FileSource>(
@@ -121,7 +182,7 @@ async fn connection<S: FileSource>(
         .header_read_timeout(settings.header_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Impatient::new(stream, settings.stall_timeout)), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -140,13 +201,43 @@ async fn connection<S: FileSource>(
 
 /// A fixed word for what ended a connection.
 fn fault(error: &hyper::Error) -> &'static str {
+    let stalled = |error: &hyper::Error| {
+        let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+        source.is_some_and(|source| source.kind() == io::ErrorKind::TimedOut)
+    };
     if error.is_timeout() {
         "timeout"
+    } else if stalled(error) {
+        "stalled"
     } else if error.is_parse_too_large() {
         "head_too_large"
     } else if error.is_parse() {
         "malformed"
     } else {
         "connection_lost"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_bounded_by_source() {
+        let settings = HttpSettings {
+            connections_per_source: 2,
+            exempt: Arc::from(["192.0.2.128/25".parse().unwrap()]),
+            ..HttpSettings::default()
+        };
+        let [noisy, quiet, relay] = ["192.0.2.1", "192.0.2.2", "192.0.2.129"].map(|text| text.parse().unwrap());
+        let mut sources = BySource::default();
+        assert_eq!((0..9).filter(|_| sources.joins(noisy, &settings)).count(), 2);
+        assert!(sources.joins(quiet, &settings));
+        assert!((0..9).all(|_| sources.joins(relay, &settings)));
+        sources.left(noisy);
+        assert!(sources.joins(noisy, &settings));
+        (0..2).for_each(|_| sources.left(noisy));
+        sources.left(noisy);
+        assert!(!sources.0.contains_key(&noisy));
     }
 }

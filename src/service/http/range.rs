@@ -8,13 +8,13 @@ pub(super) enum Wanted {
     /// All of it: there is no range, or one that may be passed over (another unit, several ranges, broken).
     Whole,
     /// These octets; at least one.
-    Part(Range<usize>),
+    Part(Range<u64>),
     /// Octets that the file does not have.
     Unsatisfiable,
 }
 
 /// What the Range field `value` asks for of a file of `size` octets.
-pub(super) fn wanted(value: Option<&str>, size: usize) -> Wanted {
+pub(super) fn wanted(value: Option<&str>, size: u64) -> Wanted {
     let range = value
         .and_then(|value| value.strip_prefix("bytes="))
         .and_then(|range| range.split_once('-'));
@@ -32,7 +32,7 @@ pub(super) fn wanted(value: Option<&str>, size: usize) -> Wanted {
     }
 }
 
-fn part(first: usize, last: usize, size: usize, any: bool) -> Wanted {
+fn part(first: u64, last: u64, size: u64, any: bool) -> Wanted {
     if any && first < size {
         Wanted::Part(first..last + 1)
     } else {
@@ -41,13 +41,13 @@ fn part(first: usize, last: usize, size: usize, any: bool) -> Wanted {
 }
 
 /// `Some(None)` for no text, `None` for text that is no number.
-fn number(text: &str) -> Option<Option<usize>> {
+fn number(text: &str) -> Option<Option<u64>> {
     if text.is_empty() {
         return Some(None);
     }
     let digits = text.bytes().all(|octet| octet.is_ascii_digit());
     // A number beyond all bounds is beyond the file's end.
-    digits.then(|| Some(text.parse().unwrap_or(usize::MAX)))
+    digits.then(|| Some(text.parse().unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]

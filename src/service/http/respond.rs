@@ -2,30 +2,20 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
-use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::body::FileBody;
 use super::range::{Wanted, wanted};
 use crate::model::{Delivery, percent_decoded};
 use crate::service::drops;
-use crate::service::files::{Bytes, FileRequest, FileSource, Outcome, Refusal, RelayClaim, requested_name};
+use crate::service::files::{Content, FileRequest, FileSource, Refusal, requested_name};
 use crate::settings::Service;
-use crate::value::hex;
-
-/// Octets handed to the connection at a time, so that a client that leaves is noticed before the end.
-const CHUNK: usize = 64 << 10;
-
-/// Octets of a file's hash that make its entity tag.
-const TAG_LENGTH: usize = 16;
 
 pub(super) async fn respond<S: FileSource>(
     request: Request<Incoming>,
@@ -37,7 +27,12 @@ pub(super) async fn respond<S: FileSource>(
     let response = match wish(&request, peer) {
         Err((status, reason)) => {
             drops::count(Service::Http, reason, peer, 0);
-            plain(status)
+            let mut response = plain(status);
+            if has_body(&request) {
+                // Where the body ends is the sender's word: what follows is not to be taken for a request.
+                set(&mut response, header::CONNECTION, "close");
+            }
+            response
         }
         Ok(file) => match tokio::time::timeout(open_timeout, source.open(&file))
             .await
@@ -62,18 +57,30 @@ fn wish(request: &Request<Incoming>, peer: SocketAddr) -> Result<FileRequest, (S
     if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
         return Err((StatusCode::BAD_REQUEST, "host"));
     }
+    if has_body(request) {
+        return Err((StatusCode::BAD_REQUEST, "body"));
+    }
     if request.uri().query().is_some() {
         return Err((StatusCode::NOT_FOUND, "query"));
     }
     let path = percent_decoded(request.uri().path()).ok_or((StatusCode::BAD_REQUEST, "escape"))?;
     let name = requested_name(&path).ok_or((StatusCode::NOT_FOUND, "file_name"))?;
     Ok(FileRequest {
-        name: name.to_owned(),
+        name,
         peer,
-        claim: RelayClaim::default(),
+        relayed: None,
+        hardware: None,
         protocol: Delivery::Http,
         probe: request.method() == Method::HEAD,
     })
+}
+
+/// Whether a body follows the request's head, or might be thought to by a proxy before this server (RFC 9112 §11.2): a GET
+/// has no use for one.
+fn has_body(request: &Request<Incoming>) -> bool {
+    let headers = request.headers();
+    let length = headers.get(header::CONTENT_LENGTH);
+    headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != "0")
 }
 
 fn refusal_status(refusal: Refusal) -> StatusCode {
@@ -88,13 +95,13 @@ fn refusal_status(refusal: Refusal) -> StatusCode {
 fn deliver<S: FileSource>(
     request: &Request<Incoming>,
     file: FileRequest,
-    content: Bytes,
+    content: Content,
     source: Arc<S>,
     since: Instant,
 ) -> Response<FileBody> {
-    let tag = entity_tag(&content);
+    let tag = format!("\"{}\"", content.tag());
     let field = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let size = content.len();
+    let size = content.size();
     // RFC 9110 §13.1.5: a range of another version than the client has would make a patchwork.
     let fresh = field(header::IF_RANGE).is_none_or(|known| known == tag);
     let range = field(header::RANGE).filter(|_| fresh && !file.probe);
@@ -110,11 +117,13 @@ fn deliver<S: FileSource>(
         StatusCode::RANGE_NOT_SATISFIABLE => Some(format!("bytes */{size}")),
         _ => None,
     };
-    let body = content.slice(part);
-    let length = body.len();
+    let length = part.end - part.start;
     let body = match file.probe {
         true => FileBody::default(),
-        false => FileBody::reported(body, file, source, since, status != StatusCode::RANGE_NOT_SATISFIABLE),
+        false => {
+            let served = status != StatusCode::RANGE_NOT_SATISFIABLE;
+            FileBody::reported(content, part, file, source, since, served)
+        }
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -128,12 +137,6 @@ fn deliver<S: FileSource>(
         set(&mut response, header::CONTENT_RANGE, &content_range);
     }
     response
-}
-
-/// A strong entity tag: the same octets have the same tag on every node.
-fn entity_tag(content: &[u8]) -> String {
-    let hash = Sha256::digest(content);
-    format!("\"{}\"", hex(hash.get(..TAG_LENGTH).unwrap_or_default()))
 }
 
 /// Whether an If-None-Match field lists `tag` (RFC 9110 §13.1.2, weak comparison).
@@ -164,100 +167,15 @@ fn set(response: &mut Response<FileBody>, name: HeaderName, value: &str) {
     }
 }
 
-/// The octets of a response, which reports whether the connection took all of them.
-#[derive(Default)]
-pub(super) struct FileBody {
-    rest: Bytes,
-    /// Taken when the last octet is handed out; dropped with the body where it never is.
-    taken: Option<oneshot::Sender<()>>,
-}
-
-impl FileBody {
-    /// A body of `content`; `source` hears once how the delivery of `file` ended. It is `served` unless the status refuses
-    /// it.
-    fn reported<S: FileSource>(
-        content: Bytes,
-        file: FileRequest,
-        source: Arc<S>,
-        since: Instant,
-        served: bool,
-    ) -> Self {
-        let size = content.len() as u64;
-        let (sender, taken) = oneshot::channel();
-        tokio::spawn(async move {
-            let complete = taken.await.is_ok() && served;
-            let elapsed = since.elapsed();
-            let outcome = match complete {
-                true => Outcome::Complete {
-                    bytes: size,
-                    retransmissions: 0,
-                    elapsed,
-                },
-                false => Outcome::Failed {
-                    reason: "the connection took less than the whole file".to_owned(),
-                    bytes: 0,
-                    retransmissions: 0,
-                    elapsed,
-                },
-            };
-            let result = if complete { "complete" } else { "failed" };
-            metrics::counter!("hardline_http_transfers_total", "result" => result).increment(1);
-            metrics::histogram!("hardline_http_transfer_seconds", "result" => result).record(elapsed.as_secs_f64());
-            source.finished(&file, &outcome).await;
-        });
-        let mut body = Self {
-            rest: content,
-            taken: Some(sender),
-        };
-        body.report_end();
-        body
-    }
-
-    fn report_end(&mut self) {
-        if self.rest.is_empty()
-            && let Some(taken) = self.taken.take()
-        {
-            let _ = taken.send(());
-        }
-    }
-}
-
-impl Body for FileBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        if self.rest.is_empty() {
-            return Poll::Ready(None);
-        }
-        let length = self.rest.len().min(CHUNK);
-        let chunk = self.rest.split_to(length);
-        self.report_end();
-        Poll::Ready(Some(Ok(Frame::data(chunk))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn rfc_9110_13_1_2_entity_tags() {
-        let tag = entity_tag(b"file");
+        let tag = format!("\"{}\"", Content::from(b"file".to_vec()).tag());
         assert!(lists(&tag, &tag) && lists("*", &tag));
         assert!(lists(&format!("\"x\", W/{tag}"), &tag));
         assert!(!lists("\"x\"", &tag));
-        assert_ne!(entity_tag(b"file"), entity_tag(b"File"));
     }
 }

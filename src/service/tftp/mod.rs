@@ -1,38 +1,56 @@
 //! The TFTP server.
 //!
-//! A listening address has several workers. Each worker is one task with two sockets: one shares the listening port with
-//! the other workers' (SO_REUSEPORT: a client's address and port always reaches the same worker), and from the other,
-//! with its own port, go all of the worker's transfers, told apart by the client's address and port. So a worker's table of
-//! transfers belongs to it alone, and no lock is held anywhere on the path of a datagram.
+//! A listening address has several workers, each a thread of its own with a socket that shares the listening port with the
+//! other workers' (SO_REUSEPORT: a client's address and port always reaches the same worker), and with ports of its own that
+//! its transfers go from, told apart by the client's address and port. So a worker's table of transfers belongs to it alone,
+//! and no lock is held on the path of a datagram. Datagrams are received and sent many at a time.
 
+mod counters;
+mod ports;
 mod request;
+mod sources;
 mod table;
 mod worker;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
-use tokio::sync::watch;
+use ipnet::IpNet;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::files::FileSource;
-use super::sockets::{self, BindError};
+use super::sockets::BindError;
 use crate::wire::tftp::{Limits, Pace};
+use ports::Sockets;
+pub use ports::TransferPorts;
+pub use sources::SourceLimits;
+use sources::Sources;
 
 /// What an operator may set.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TftpSettings {
     /// Limits of what options are granted.
     pub limits: Limits,
     /// Retransmission.
     pub pace: Pace,
-    /// Transfers at once, by worker. Beyond it the oldest that its client never acknowledged gives way, or else the new
-    /// one is refused.
+    /// Transfers at once, by listening address. Beyond it the oldest that its client never acknowledged gives way, or else
+    /// the new one is refused.
     pub max_transfers: usize,
     /// The longest wait for [`FileSource::open`].
     pub open_timeout: Duration,
+    /// Networks of the relays (CMTSs) whose `netaddr` and `hwaddr` are believed.
+    pub relays: Arc<[IpNet]>,
+    /// What one source may ask for.
+    pub sources: SourceLimits,
+}
+
+impl TftpSettings {
+    fn is_relay(&self, address: IpAddr) -> bool {
+        self.relays.iter().any(|network| network.contains(&address))
+    }
 }
 
 impl Default for TftpSettings {
@@ -40,19 +58,12 @@ impl Default for TftpSettings {
         Self {
             limits: Limits::default(),
             pace: Pace::default(),
-            max_transfers: 20_000,
+            max_transfers: 50_000,
             open_timeout: Duration::from_secs(5),
+            relays: Arc::default(),
+            sources: SourceLimits::default(),
         }
     }
-}
-
-/// The sockets of one worker.
-#[derive(Debug)]
-struct Sockets {
-    /// Takes requests, on the listening port.
-    requests: UdpSocket,
-    /// Carries the transfers, on its own port.
-    transfers: UdpSocket,
 }
 
 /// A listening address with its sockets open.
@@ -63,26 +74,13 @@ pub struct TftpListener {
 }
 
 impl TftpListener {
-    /// Opens the sockets of `workers` workers (at least one) on `address`. To be called within a tokio runtime.
+    /// Opens the sockets of up to `workers` workers on `address`, and the transfers' on `ports`. Each worker has a transfer
+    /// port at least, so that there are no more workers than ports.
     ///
     /// # Errors
     /// [`BindError`].
-    pub fn bind(address: SocketAddr, workers: usize) -> Result<Self, BindError> {
-        let requests = sockets::udp_group(address, workers.max(1))?;
-        let address = requests
-            .first()
-            .and_then(|socket| socket.local_addr().ok())
-            .unwrap_or(address);
-        let transfer_address = SocketAddr::new(address.ip(), 0);
-        let workers = requests
-            .into_iter()
-            .map(|requests| {
-                Ok(Sockets {
-                    requests,
-                    transfers: sockets::udp(transfer_address)?,
-                })
-            })
-            .collect::<Result<_, BindError>>()?;
+    pub fn bind(address: SocketAddr, workers: usize, ports: &TransferPorts) -> Result<Self, BindError> {
+        let (address, workers) = ports::open(address, workers, ports)?;
         Ok(Self { address, workers })
     }
 
@@ -93,17 +91,40 @@ impl TftpListener {
 }
 
 /// Serves until `shutdown` holds `true` or its sender is gone. Transfers under way then end with an ERROR, so that their
-/// clients ask again soon.
+/// clients ask again soon. The file source is asked in the runtime that this is called in.
 pub async fn run<S: FileSource>(
     listeners: Vec<TftpListener>,
     source: Arc<S>,
     settings: TftpSettings,
     shutdown: watch::Receiver<bool>,
 ) {
-    let mut workers = JoinSet::new();
-    for sockets in listeners.into_iter().flat_map(|listener| listener.workers) {
-        let worker = worker::Worker::new(sockets, Arc::clone(&source), settings);
-        workers.spawn(worker.run(shutdown.clone()));
+    let sources = Arc::new(Sources::new(settings.sources.clone()));
+    let settings = Arc::new(settings);
+    let mut ends = JoinSet::new();
+    for listener in listeners {
+        let share = settings.max_transfers.div_ceil(listener.workers.len().max(1));
+        for sockets in listener.workers {
+            let shared = worker::Shared {
+                source: Arc::clone(&source),
+                settings: Arc::clone(&settings),
+                sources: Arc::clone(&sources),
+                max_transfers: share.max(1),
+                runtime: Handle::current(),
+            };
+            let (ended, end) = oneshot::channel::<()>();
+            let shutdown = shutdown.clone();
+            let thread = std::thread::Builder::new().name("tftp".to_owned());
+            let started = thread.spawn(move || {
+                if let Err(error) = worker::run(sockets, shared, shutdown) {
+                    tracing::error!(%error, "a TFTP worker cannot run");
+                }
+                drop(ended);
+            });
+            if let Err(error) = started {
+                tracing::error!(%error, "a TFTP worker cannot be started");
+            }
+            ends.spawn(end);
+        }
     }
-    while workers.join_next().await.is_some() {}
+    while ends.join_next().await.is_some() {}
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::model::Delivery;
-use crate::service::files::{FileRequest, Refusal, RelayClaim, requested_name};
+use crate::service::files::{FileRequest, Refusal, requested_name};
 use crate::wire::tftp::{ErrorCode, Mode, Request, RequestOptions};
 
 /// A request that does not reach the file source.
@@ -56,12 +56,17 @@ pub(super) fn refusal_error(refusal: Refusal) -> (ErrorCode, &'static str) {
     }
 }
 
-/// What a read request asks for, where it can be served at all.
-pub(super) fn acceptable(request: &Request<'_>, client: SocketAddr) -> Result<(FileRequest, RequestOptions), Refused> {
+/// What a read request asks for, where it can be served at all. What it says of the client's addresses is heard only from a
+/// relay.
+pub(super) fn acceptable(
+    request: &Request<'_>,
+    client: SocketAddr,
+    from_relay: bool,
+) -> Result<(FileRequest, RequestOptions), Refused> {
     if request.mode != Mode::Octet {
         return Err(Refused::MODE);
     }
-    let options = RequestOptions::read(request.options).map_err(|error| Refused {
+    let options = RequestOptions::read(request.options, from_relay).map_err(|error| Refused {
         code: ErrorCode::OPTIONS,
         message: error.message(),
         reason: "option",
@@ -70,14 +75,11 @@ pub(super) fn acceptable(request: &Request<'_>, client: SocketAddr) -> Result<(F
         .ok()
         .and_then(requested_name)
         .ok_or(Refused::NAME)?;
-    let claim = RelayClaim {
-        address: options.client_address,
-        mac: options.client_mac,
-    };
     let request = FileRequest {
-        name: name.to_owned(),
+        name,
         peer: client,
-        claim,
+        relayed: options.client_address,
+        hardware: options.client_mac,
         protocol: Delivery::Tftp,
         probe: false,
     };

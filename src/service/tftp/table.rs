@@ -3,20 +3,32 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use crate::service::files::{Bytes, FileRequest};
+use crate::service::batch::Local;
+use crate::service::files::{Content, FileRequest};
 use crate::value::Timestamp;
 use crate::wire::tftp::{RequestOptions, Transfer};
 
 /// Tells transfers of the same client apart.
 pub(super) type TransferId = u64;
 
+/// Which of the worker's ports, and which address of this machine, a client is answered from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// An index among the worker's ports.
+    pub(super) port: usize,
+    /// The address, where the port's socket has none of its own.
+    pub(super) local: Option<Local>,
+}
+
 /// A request, and how far it has come.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: TransferId,
-    pub(super) request: FileRequest,
+    pub(super) request: Arc<FileRequest>,
     pub(super) options: RequestOptions,
+    pub(super) place: Place,
     pub(super) since: Timestamp,
     pub(super) stage: Stage,
 }
@@ -33,7 +45,7 @@ pub(super) enum Stage {
     /// The file is being sent.
     Sending {
         transfer: Transfer,
-        content: Bytes,
+        content: Content,
         /// The options of the OACK, if there is one.
         granted: Option<RequestOptions>,
     },
@@ -47,7 +59,7 @@ impl Entry {
         }
     }
 
-    fn is_half_open(&self) -> bool {
+    pub(super) fn is_half_open(&self) -> bool {
         !matches!(&self.stage, Stage::Sending { transfer, .. } if transfer.is_answered())
     }
 }
@@ -55,7 +67,7 @@ impl Entry {
 /// The transfers.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    entries: HashMap<SocketAddr, Entry>,
+    entries: HashMap<SocketAddr, Box<Entry>>,
     /// One alarm for each entry, never later than its deadline; deadlines move on with each ACK, and an alarm that rings
     /// too early is set anew.
     alarms: BinaryHeap<Reverse<(Timestamp, TransferId, SocketAddr)>>,
@@ -74,47 +86,49 @@ impl Table {
     }
 
     pub(super) fn get_mut(&mut self, client: SocketAddr) -> Option<&mut Entry> {
-        self.entries.get_mut(&client)
+        self.entries.get_mut(&client).map(Box::as_mut)
     }
 
-    /// Takes in a new request, in the place of any from the same client, which is given back.
+    /// Takes in a new request, in the place of any from the same client, which is given back. Unless it goes on at once,
+    /// [`Self::set_alarm`] follows.
     pub(super) fn insert(
         &mut self,
-        request: FileRequest,
+        request: Arc<FileRequest>,
         options: RequestOptions,
+        place: Place,
         since: Timestamp,
         open_until: Timestamp,
-    ) -> (TransferId, Option<Entry>) {
+    ) -> (TransferId, Option<Box<Entry>>) {
         let client = request.peer;
         let id = self.next_id;
         self.next_id += 1;
         self.half_open.push_back((id, client));
-        self.alarms.push(Reverse((open_until, id, client)));
         let entry = Entry {
             id,
             request,
             options,
+            place,
             since,
             stage: Stage::Opening(open_until),
         };
-        let replaced = self.entries.insert(client, entry);
+        let replaced = self.entries.insert(client, Box::new(entry));
         self.tidy();
         (id, replaced)
     }
 
-    /// The entry changed its stage and wants an earlier alarm.
+    /// The entry wants an alarm, or an earlier one than it had.
     pub(super) fn set_alarm(&mut self, client: SocketAddr) {
         if let Some(entry) = self.entries.get(&client) {
             self.alarms.push(Reverse((entry.deadline(), entry.id, client)));
         }
     }
 
-    pub(super) fn remove(&mut self, client: SocketAddr) -> Option<Entry> {
+    pub(super) fn remove(&mut self, client: SocketAddr) -> Option<Box<Entry>> {
         self.entries.remove(&client)
     }
 
     /// Removes the oldest request whose client has acknowledged nothing.
-    pub(super) fn remove_oldest_half_open(&mut self) -> Option<Entry> {
+    pub(super) fn remove_oldest_half_open(&mut self) -> Option<Box<Entry>> {
         while let Some((id, client)) = self.half_open.pop_front() {
             if self
                 .entries
@@ -143,7 +157,7 @@ impl Table {
                 .entries
                 .get(&client)
                 .filter(|entry| entry.id == id)
-                .map(Entry::deadline)
+                .map(|entry| entry.deadline())
             {
                 Some(deadline) if deadline <= now => return Some(client),
                 Some(deadline) => self.alarms.push(Reverse((deadline, id, client))),
@@ -154,7 +168,7 @@ impl Table {
     }
 
     /// Every entry, for the end.
-    pub(super) fn drain(&mut self) -> Vec<Entry> {
+    pub(super) fn drain(&mut self) -> Vec<Box<Entry>> {
         self.entries.drain().map(|(_, entry)| entry).collect()
     }
 
@@ -165,7 +179,7 @@ impl Table {
         let lives = |id: TransferId, client: &SocketAddr| entries.get(client).filter(|entry| entry.id == id);
         if self.half_open.len() > bound {
             self.half_open
-                .retain(|(id, client)| lives(*id, client).is_some_and(Entry::is_half_open));
+                .retain(|(id, client)| lives(*id, client).is_some_and(|entry| entry.is_half_open()));
         }
         if self.alarms.len() > bound {
             self.alarms
@@ -180,7 +194,6 @@ mod tests {
 
     use super::*;
     use crate::model::Delivery;
-    use crate::service::files::RelayClaim;
     use crate::wire::tftp::{Limits, Pace, negotiate};
 
     const START: Timestamp = Timestamp::from_unix(1_700_000_000);
@@ -193,15 +206,20 @@ mod tests {
         START.plus(Duration::from_secs(seconds))
     }
 
-    fn insert(table: &mut Table, port: u16) -> Option<Entry> {
+    fn insert(table: &mut Table, port: u16) -> Option<Box<Entry>> {
         let request = FileRequest {
             name: "f".into(),
             peer: client(port),
-            claim: RelayClaim::default(),
+            relayed: None,
+            hardware: None,
             protocol: Delivery::Tftp,
             probe: false,
         };
-        table.insert(request, RequestOptions::default(), START, later(5)).1
+        let place = Place { port: 0, local: None };
+        let (options, request) = (RequestOptions::default(), Arc::new(request));
+        let (_, replaced) = table.insert(request, options, place, START, later(5));
+        table.set_alarm(client(port));
+        replaced
     }
 
     fn send(table: &mut Table, port: u16) {
@@ -210,7 +228,7 @@ mod tests {
         let entry = table.get_mut(client(port)).unwrap();
         entry.stage = Stage::Sending {
             transfer,
-            content: Bytes::from(vec![0; 2000]),
+            content: Content::from(vec![0; 2000]),
             granted: None,
         };
         table.set_alarm(client(port));

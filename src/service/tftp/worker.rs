@@ -1,54 +1,91 @@
-//! One worker: two sockets, a table of transfers, and the file source's answers.
+//! One worker: its sockets, its table of transfers, and the file source's answers.
 
+use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket as StdUdpSocket};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
+use super::TftpSettings;
+use super::counters::Counters;
+use super::ports::Sockets;
 use super::request::{Refused, acceptable, refusal_error};
-use super::table::{Entry, Stage, Table, TransferId};
-use super::{Sockets, TftpSettings};
+use super::sources::Sources;
+use super::table::{Entry, Place, Stage, Table, TransferId};
+use crate::service::batch::{BATCH, Inbox, Local, Outbox};
 use crate::service::drops;
-use crate::service::files::{Bytes, FileRequest, FileSource, Outcome, Refusal};
+use crate::service::files::{Content, FileRequest, FileSource, Outcome, Refusal};
 use crate::service::shutdown;
 use crate::settings::Service;
 use crate::value::Timestamp;
-use crate::wire::tftp::{Action, ErrorCode, Failure, Packet, RequestOptions, Transfer, negotiate};
+use crate::wire::tftp::{
+    Action, DATA_HEADER, ErrorCode, Failure, MAX_REQUEST, Packet, RequestOptions, Transfer, negotiate,
+};
 
-/// Room for one datagram. The longest that is any good has 512 octets; what is cut off here is too long anyway.
-const DATAGRAM: usize = 1024;
+/// Room for one datagram. The longest that is any good has [`MAX_REQUEST`] octets; what is cut off here is too long anyway.
+const DATAGRAM: usize = 2 * MAX_REQUEST;
 
-/// Datagrams taken from one socket before the other, time and the file source have their turn.
-const BATCH: usize = 64;
+/// Room for the datagrams of one batch: several of the longest blocks.
+const OUTGOING: usize = 256 << 10;
+
+/// Turns after which the runtime looks at the sockets again even where there is more to do.
+const TURNS: u32 = 8;
+
+/// How long the system may take to send on; what waits then is lost, and repeated in time.
+const SENDING: Duration = Duration::from_millis(100);
 
 /// How long the file source may take to hear of the last outcomes when the service stops.
 const LAST_REPORTS: Duration = Duration::from_secs(2);
 
+/// No alarm is set.
+const NEVER: Duration = Duration::from_secs(86_400);
+
+/// What the workers of a service have in common.
+pub(super) struct Shared<S> {
+    pub(super) source: Arc<S>,
+    pub(super) settings: Arc<TftpSettings>,
+    pub(super) sources: Arc<Sources>,
+    /// This worker's share of the transfers.
+    pub(super) max_transfers: usize,
+    /// Where the file source is asked, if it does not answer at once.
+    pub(super) runtime: Handle,
+}
+
 /// What the file source was asked, and its answer.
 enum Answer {
     Opened {
-        request: FileRequest,
+        request: Arc<FileRequest>,
         id: TransferId,
-        result: Result<Bytes, Refusal>,
+        result: Result<Content, Refusal>,
     },
     Reported,
 }
 
-pub(super) struct Worker<S> {
+type Question = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+struct Worker<S> {
     requests: UdpSocket,
-    transfers: UdpSocket,
-    source: Arc<S>,
-    settings: TftpSettings,
+    ports: Vec<UdpSocket>,
+    /// The port of the next transfers.
+    next_port: usize,
+    shared: Shared<S>,
     clock: Clock,
     table: Table,
     questions: JoinSet<Answer>,
-    /// The packet being built.
-    packet: Vec<u8>,
+    outbox: Outbox,
+    /// The port that the outbox is sent from.
+    outbox_port: usize,
+    counters: Counters,
 }
 
 /// A clock that neither stands still nor jumps when the system's is set.
@@ -67,107 +104,184 @@ impl Clock {
     }
 }
 
+/// Runs a worker on this thread until `shutdown` holds `true` or its sender is gone.
+pub(super) fn run<S: FileSource>(
+    sockets: Sockets,
+    shared: Shared<S>,
+    shutdown: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async move {
+        let worker = Worker::new(sockets, shared)?;
+        // The worker shares its turns out by itself.
+        tokio::task::unconstrained(worker.run(shutdown)).await;
+        Ok(())
+    })
+}
+
 impl<S: FileSource> Worker<S> {
-    pub(super) fn new(sockets: Sockets, source: Arc<S>, settings: TftpSettings) -> Self {
-        Self {
-            requests: sockets.requests,
-            transfers: sockets.transfers,
-            source,
-            settings,
+    fn new(sockets: Sockets, shared: Shared<S>) -> io::Result<Self> {
+        let registered = |socket: StdUdpSocket| UdpSocket::from_std(socket);
+        Ok(Self {
+            requests: registered(sockets.requests)?,
+            ports: sockets
+                .transfers
+                .into_iter()
+                .map(registered)
+                .collect::<io::Result<_>>()?,
+            next_port: 0,
+            shared,
             clock: Clock {
                 started: Instant::now(),
                 base: Timestamp::now(),
             },
             table: Table::default(),
             questions: JoinSet::new(),
-            packet: Vec::new(),
-        }
+            outbox: Outbox::new(OUTGOING),
+            outbox_port: 0,
+            counters: Counters::new(),
+        })
     }
 
-    pub(super) async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
-        let mut buffer = [0; DATAGRAM];
-        loop {
-            let alarm = self.table.next_alarm().map(|at| self.clock.instant(at));
-            tokio::select! {
-                () = shutdown::requested(&mut shutdown) => break,
-                Ok(()) = self.requests.readable() => self.take_requests(&mut buffer).await,
-                Ok(()) = self.transfers.readable() => self.take_replies(&mut buffer).await,
-                Some(answer) = self.questions.join_next() => {
-                    // A file source that panicked leaves its entry to the alarm.
-                    if let Ok(Answer::Opened { request, id, result }) = answer {
-                        self.opened(request, id, result).await;
-                    }
-                }
-                () = tokio::time::sleep_until(alarm.unwrap_or_else(Instant::now)), if alarm.is_some() => {
-                    self.tick().await;
-                }
+    async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+        let mut inbox = Inbox::new(DATAGRAM);
+        let mut alarm = pin!(tokio::time::sleep(NEVER));
+        let mut turn = 0u32;
+        while let Some(answer) = self.woken(&mut shutdown, alarm.as_mut()).await {
+            // What is under way comes first: a flood of requests must not delay it.
+            for port in 0..self.ports.len() {
+                self.take_replies(port, &mut inbox).await;
+            }
+            self.take_requests(&mut inbox).await;
+            if let Some(answer) = answer {
+                self.answered(answer).await;
+            }
+            self.tick().await;
+            self.flush().await;
+            turn = turn.wrapping_add(1);
+            if turn.is_multiple_of(TURNS) {
+                tokio::task::yield_now().await;
             }
         }
         self.stop().await;
     }
 
-    async fn take_requests(&mut self, buffer: &mut [u8]) {
-        for _ in 0..BATCH {
-            let Some((datagram, client)) = received(self.requests.try_recv_from(buffer), buffer) else {
+    /// Waits until there is something to do: `None` says to stop, else there may be an answer of the file source.
+    async fn woken(
+        &mut self,
+        shutdown: &mut watch::Receiver<bool>,
+        mut alarm: Pin<&mut Sleep>,
+    ) -> Option<Option<Answer>> {
+        let at = self.table.next_alarm().map(|at| self.clock.instant(at));
+        if let Some(at) = at
+            && at != alarm.deadline()
+        {
+            alarm.as_mut().reset(at);
+        }
+        let mut stop = pin!(shutdown::requested(shutdown));
+        poll_fn(|context| {
+            if stop.as_mut().poll(context).is_ready() {
+                return Poll::Ready(None);
+            }
+            let mut ready = self.requests.poll_recv_ready(context).is_ready();
+            for port in &self.ports {
+                ready |= port.poll_recv_ready(context).is_ready();
+            }
+            ready |= at.is_some() && alarm.as_mut().poll(context).is_ready();
+            match self.questions.poll_join_next(context) {
+                // A file source that panicked leaves its entry to the alarm.
+                Poll::Ready(Some(answer)) => Poll::Ready(Some(answer.ok())),
+                _ if ready => Poll::Ready(Some(None)),
+                _ => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    async fn take_requests(&mut self, inbox: &mut Inbox) {
+        let received = receive(&self.requests, inbox, &self.counters);
+        if received == 0 {
+            return;
+        }
+        // One port for the whole batch: its answers go out together.
+        self.next_port = (self.next_port + 1) % self.ports.len().max(1);
+        for index in 0..received {
+            let Some((received, datagram)) = inbox.get(index) else {
                 return;
             };
-            self.request(datagram, client).await;
+            self.request(datagram, received.from, received.local).await;
         }
     }
 
-    async fn take_replies(&mut self, buffer: &mut [u8]) {
-        for _ in 0..BATCH {
-            let Some((datagram, client)) = received(self.transfers.try_recv_from(buffer), buffer) else {
+    async fn take_replies(&mut self, port: usize, inbox: &mut Inbox) {
+        let Some(socket) = self.ports.get(port) else { return };
+        let received = receive(socket, inbox, &self.counters);
+        let now = self.clock.now();
+        for index in 0..received {
+            let Some((received, datagram)) = inbox.get(index) else {
                 return;
             };
-            self.reply(datagram, client).await;
+            self.reply(datagram, received.from, port, now).await;
         }
     }
 
     /// A datagram on the listening port.
-    async fn request(&mut self, datagram: &[u8], client: SocketAddr) {
+    async fn request(&mut self, datagram: &[u8], client: SocketAddr, local: Option<Local>) {
+        if !self.shared.sources.admits(client.ip(), Instant::now().into_std()) {
+            return drops::count(Service::Tftp, "rate_of_source", client, 0);
+        }
+        let place = Place {
+            port: self.next_port,
+            local,
+        };
+        let from_relay = || self.shared.settings.is_relay(client.ip());
         match Packet::decode(datagram) {
             Err(error) => drops::count(Service::Tftp, error.reason(), client, error.offset()),
-            Ok(Packet::Read(request)) => match acceptable(&request, client) {
-                Ok((request, options)) => self.begin(request, options).await,
-                Err(refused) => self.refuse(client, refused).await,
+            Ok(Packet::Read(request)) => match acceptable(&request, client, from_relay()) {
+                Ok((request, options)) => self.begin(request, options, place).await,
+                Err(refused) => self.refuse(client, place, refused).await,
             },
-            Ok(Packet::Write(_)) => self.refuse(client, Refused::WRITE).await,
+            Ok(Packet::Write(_)) => self.refuse(client, place, Refused::WRITE).await,
             Ok(Packet::Error { .. }) => drops::count(Service::Tftp, "stray_error", client, 0),
-            Ok(_) => self.refuse(client, Refused::STRAY).await,
+            Ok(_) => self.refuse(client, place, Refused::STRAY).await,
         }
     }
 
-    async fn refuse(&mut self, client: SocketAddr, refused: Refused) {
+    async fn refuse(&mut self, client: SocketAddr, place: Place, refused: Refused) {
         drops::count(Service::Tftp, refused.reason, client, 0);
-        self.send_error(client, refused.code, refused.message).await;
+        self.send_error(client, place, refused.code, refused.message).await;
     }
 
-    async fn begin(&mut self, request: FileRequest, options: RequestOptions) {
+    async fn begin(&mut self, request: FileRequest, options: RequestOptions, place: Place) {
         let client = request.peer;
         let now = self.clock.now();
         if let Some(entry) = self.table.get_mut(client)
-            && entry.request == request
+            && *entry.request == request
             && entry.options == options
         {
-            metrics::counter!("hardline_tftp_repeated_requests_total").increment(1);
+            self.counters.repeated.increment(1);
             if let Stage::Sending { transfer, .. } = &mut entry.stage {
                 let action = transfer.repeat(now);
                 self.perform(client, action).await;
             }
             return;
         }
+        if !self.shared.sources.opens(client.ip()) {
+            return drops::count(Service::Tftp, "half_open_of_source", client, 0);
+        }
         if !self.make_room(client) {
-            return self.refuse(client, Refused::FULL).await;
+            self.shared.sources.answered(client.ip());
+            return self.refuse(client, place, Refused::FULL).await;
         }
-        metrics::counter!("hardline_tftp_requests_total").increment(1);
-        let open_until = now.plus(self.settings.open_timeout);
-        let (id, replaced) = self.table.insert(request.clone(), options, now, open_until);
+        self.counters.requests.increment(1);
+        let open_until = now.plus(self.shared.settings.open_timeout);
+        let request = Arc::new(request);
+        let (id, replaced) = self.table.insert(request.clone(), options, place, now, open_until);
         if let Some(replaced) = replaced {
-            self.failed(replaced, "the client asked for something else");
+            self.failed(*replaced, "the client asked for something else");
         }
-        let (source, limit) = (Arc::clone(&self.source), self.settings.open_timeout);
-        self.questions.spawn(async move {
+        let (source, limit) = (self.shared.source.clone(), self.shared.settings.open_timeout);
+        let question = Box::pin(async move {
             let answer = tokio::time::timeout(limit, source.open(&request)).await;
             Answer::Opened {
                 request,
@@ -175,27 +289,52 @@ impl<S: FileSource> Worker<S> {
                 result: answer.unwrap_or(Err(Refusal::Busy)),
             }
         });
+        match self.ask(question) {
+            Some(answer) => self.answered(answer).await,
+            None => self.table.set_alarm(client),
+        }
+    }
+
+    /// Asks the file source. What it has at hand it answers at once, without a task; else the answer comes later.
+    fn ask(&mut self, mut question: Question) -> Option<Answer> {
+        let runtime = self.shared.runtime.clone();
+        let _within = runtime.enter();
+        let mut context = Context::from_waker(Waker::noop());
+        let polled = catch_unwind(AssertUnwindSafe(|| question.as_mut().poll(&mut context)));
+        match polled {
+            Ok(Poll::Ready(answer)) => Some(answer),
+            Ok(Poll::Pending) => {
+                self.questions.spawn_on(question, &runtime);
+                None
+            }
+            // The entry is left to its alarm.
+            Err(_) => None,
+        }
     }
 
     /// Whether one more transfer fits, after the oldest half-open one gave way where it must.
     fn make_room(&mut self, client: SocketAddr) -> bool {
+        let most = self.shared.max_transfers;
         // Questions count too: an outcome that is not recorded yet still takes memory.
-        if self.questions.len() >= self.settings.max_transfers.saturating_mul(2) {
+        if self.questions.len() >= most.saturating_mul(2) {
             return false;
         }
-        if self.table.len() < self.settings.max_transfers || self.table.contains(client) {
+        if self.table.len() < most || self.table.contains(client) {
             return true;
         }
         let Some(oldest) = self.table.remove_oldest_half_open() else {
             return false;
         };
         drops::count(Service::Tftp, "evicted", oldest.request.peer, 0);
-        self.failed(oldest, "gave way to newer requests");
+        self.failed(*oldest, "gave way to newer requests");
         true
     }
 
     /// The file source answered.
-    async fn opened(&mut self, request: FileRequest, id: TransferId, result: Result<Bytes, Refusal>) {
+    async fn answered(&mut self, answer: Answer) {
+        let Answer::Opened { request, id, result } = answer else {
+            return;
+        };
         let now = self.clock.now();
         let client = request.peer;
         let Some(entry) = self.table.get_mut(client).filter(|entry| entry.id == id) else {
@@ -204,15 +343,15 @@ impl<S: FileSource> Worker<S> {
         let content = match result {
             Ok(content) => content,
             Err(refusal) => {
-                self.table.remove(client);
+                let place = entry.place;
+                self.remove(client);
                 let (code, message) = refusal_error(refusal);
                 metrics::counter!("hardline_tftp_refused_total", "error" => code.0.to_string()).increment(1);
-                return self.send_error(client, code, message).await;
+                return self.send_error(client, place, code, message).await;
             }
         };
-        let size = content.len() as u64;
-        let negotiation = negotiate(&entry.options, size, &self.settings.limits);
-        let (transfer, first) = Transfer::new(size, &negotiation, self.settings.pace, now);
+        let negotiation = negotiate(&entry.options, content.size(), &self.shared.settings.limits);
+        let (transfer, first) = Transfer::new(content.size(), &negotiation, self.shared.settings.pace, now);
         entry.stage = Stage::Sending {
             transfer,
             content,
@@ -223,7 +362,7 @@ impl<S: FileSource> Worker<S> {
     }
 
     /// The file source allowed a request that has gone meanwhile; it hears that nothing came of it.
-    fn opened_in_vain(&mut self, request: FileRequest, result: Result<Bytes, Refusal>) {
+    fn opened_in_vain(&mut self, request: Arc<FileRequest>, result: Result<Content, Refusal>) {
         if result.is_ok() {
             let reason = "the request was gone when the file was ready".to_owned();
             let outcome = Outcome::Failed {
@@ -232,30 +371,39 @@ impl<S: FileSource> Worker<S> {
                 retransmissions: 0,
                 elapsed: Duration::ZERO,
             };
-            self.report(request, outcome, "failed");
+            self.report(request, outcome);
         }
     }
 
-    /// A datagram on the transfers' port.
-    async fn reply(&mut self, datagram: &[u8], client: SocketAddr) {
+    /// A datagram on a transfer port.
+    async fn reply(&mut self, datagram: &[u8], client: SocketAddr, port: usize, now: Timestamp) {
         let packet = match Packet::decode(datagram) {
             Ok(packet) => packet,
             Err(error) => return drops::count(Service::Tftp, error.reason(), client, error.offset()),
         };
-        let now = self.clock.now();
-        let transfer = self.table.get_mut(client).map(|entry| &mut entry.stage);
-        match (packet, transfer) {
+        let entry = self.table.get_mut(client);
+        let elsewhere = entry.as_ref().is_some_and(|entry| entry.place.port != port);
+        match (packet, entry.map(|entry| &mut entry.stage)) {
+            // Late packets of the client's last transfer, which went from another port.
+            _ if elsewhere => drops::count(Service::Tftp, "other_port", client, 0),
             (Packet::Ack { block }, Some(Stage::Sending { transfer, .. })) => {
+                let half_open = !transfer.is_answered();
                 let action = transfer.acknowledge(block, now);
+                if half_open && transfer.is_answered() {
+                    self.shared.sources.answered(client.ip());
+                }
                 self.perform(client, action).await;
             }
             (Packet::Error { code, .. }, Some(Stage::Sending { .. })) => {
                 if let Some(entry) = self.table.remove(client) {
-                    self.failed(entry, &Failure::Peer { code }.to_string());
+                    self.failed(*entry, &Failure::Peer { code }.to_string());
                 }
             }
             (Packet::Error { .. }, _) => drops::count(Service::Tftp, "stray_error", client, 0),
-            (_, None) => self.refuse(client, Refused::STRAY).await,
+            (_, None) => {
+                let place = Place { port, local: None };
+                self.refuse(client, place, Refused::STRAY).await;
+            }
             // What only a server sends, or a request, or an ACK of nothing: it disturbs the transfer as little as a
             // stranger's would.
             (_, Some(_)) => drops::count(Service::Tftp, "out_of_place", client, 0),
@@ -270,8 +418,9 @@ impl<S: FileSource> Worker<S> {
             };
             match &mut entry.stage {
                 Stage::Opening(_) => {
-                    self.table.remove(client);
-                    self.refuse(client, Refused::SLOW).await;
+                    let place = entry.place;
+                    self.remove(client);
+                    self.refuse(client, place, Refused::SLOW).await;
                 }
                 Stage::Sending { transfer, .. } => {
                     let action = transfer.tick(now);
@@ -287,38 +436,67 @@ impl<S: FileSource> Worker<S> {
             Action::Wait => {}
             Action::OptionAck => self.send_option_ack(client).await,
             Action::Blocks(blocks) => {
-                let Some(Entry {
-                    stage: Stage::Sending { transfer, content, .. },
-                    ..
-                }) = self.table.get_mut(client)
-                else {
-                    return;
-                };
                 for block in blocks {
-                    let payload = content.get(transfer.octets(block)).unwrap_or_default();
-                    Packet::Data {
-                        block: Transfer::wire_number(block),
-                        payload,
+                    if let Err(error) = self.send_block(client, block).await {
+                        return self.unreadable(client, &error).await;
                     }
-                    .encode(&mut self.packet);
-                    send(&self.transfers, &self.packet, client).await;
                 }
             }
             Action::Done => {
                 if let Some(entry) = self.table.remove(client) {
-                    self.complete(entry);
+                    self.complete(*entry);
                 }
             }
             Action::Failed(failure) => {
                 if let Some(entry) = self.table.remove(client) {
-                    self.failed(entry, &failure.to_string());
+                    self.failed(*entry, &failure.to_string());
                 }
             }
         }
     }
 
+    async fn send_block(&mut self, client: SocketAddr, block: u64) -> io::Result<()> {
+        let Some((place, part)) = self.table.get_mut(client).and_then(|entry| match &entry.stage {
+            Stage::Sending { transfer, .. } => Some((entry.place, transfer.octets(block))),
+            Stage::Opening(_) => None,
+        }) else {
+            return Ok(());
+        };
+        let length = DATA_HEADER + (part.end - part.start) as usize;
+        self.make_way(length, place).await;
+        let Some(Entry {
+            stage: Stage::Sending { content, .. },
+            ..
+        }) = self.table.get_mut(client)
+        else {
+            return Ok(());
+        };
+        let packet = self.outbox.place(length, client, place.local);
+        let parts = packet.and_then(|packet| packet.split_first_chunk_mut());
+        let Some((header, payload)) = parts else {
+            return Ok(());
+        };
+        *header = Packet::data_header(Transfer::wire_number(block));
+        let read = content.read(part, payload);
+        if read.is_err() {
+            self.outbox.withdraw();
+        }
+        read
+    }
+
+    /// The file cannot be read any more.
+    async fn unreadable(&mut self, client: SocketAddr, error: &io::Error) {
+        if let Some(entry) = self.table.remove(client) {
+            self.send_error(client, entry.place, ErrorCode::UNDEFINED, "the file cannot be read")
+                .await;
+            tracing::warn!(name = entry.request.name, %error, "a file cannot be read any more");
+            self.failed(*entry, &format!("the file cannot be read: {error}"));
+        }
+    }
+
     async fn send_option_ack(&mut self, client: SocketAddr) {
         let Some(Entry {
+            place,
             stage: Stage::Sending {
                 granted: Some(granted), ..
             },
@@ -327,21 +505,71 @@ impl<S: FileSource> Worker<S> {
         else {
             return;
         };
-        granted.encode_option_ack(&mut self.packet);
-        send(&self.transfers, &self.packet, client).await;
+        let (place, granted) = (*place, *granted);
+        let mut packet = Vec::with_capacity(MAX_REQUEST);
+        granted.encode_option_ack(&mut packet);
+        self.send(&packet, client, place).await;
     }
 
-    /// ERRORs go from the transfers' port, as any answer does.
-    async fn send_error(&mut self, client: SocketAddr, code: ErrorCode, message: &str) {
-        Packet::Error {
-            code,
-            message: message.as_bytes(),
+    /// ERRORs go from a transfer port, as any answer does.
+    async fn send_error(&mut self, client: SocketAddr, place: Place, code: ErrorCode, message: &str) {
+        let message = message.as_bytes();
+        let mut packet = Vec::with_capacity(MAX_REQUEST);
+        Packet::Error { code, message }.encode(&mut packet);
+        self.send(&packet, client, place).await;
+    }
+
+    async fn send(&mut self, packet: &[u8], client: SocketAddr, place: Place) {
+        self.make_way(packet.len(), place).await;
+        if let Some(room) = self.outbox.place(packet.len(), client, place.local) {
+            room.copy_from_slice(packet);
         }
-        .encode(&mut self.packet);
-        send(&self.transfers, &self.packet, client).await;
+    }
+
+    /// Makes sure that the outbox takes a datagram of `length` octets from `place`.
+    async fn make_way(&mut self, length: usize, place: Place) {
+        if place.port != self.outbox_port || !self.outbox.takes(length, place.local) {
+            self.flush().await;
+            self.outbox_port = place.port;
+        }
+    }
+
+    /// Sends what waits. What the system does not take in time is lost like any datagram, and is sent again in time.
+    async fn flush(&mut self) {
+        let Some(socket) = self.ports.get(self.outbox_port) else {
+            return;
+        };
+        while !self.outbox.is_empty() {
+            let outbox = &mut self.outbox;
+            match socket.try_io(Interest::WRITABLE, || outbox.send(socket)) {
+                Ok(0) => {}
+                Ok(refused) => self.counters.socket_errors.increment(refused as u64),
+                Err(_) => {
+                    if tokio::time::timeout(SENDING, socket.writable()).await.is_err() {
+                        self.counters.socket_errors.increment(self.outbox.waiting() as u64);
+                        self.outbox.clear();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes out a request that comes to nothing before it was opened.
+    fn remove(&mut self, client: SocketAddr) {
+        if let Some(entry) = self.table.remove(client) {
+            self.settle(&entry);
+        }
+    }
+
+    /// An entry has left the table.
+    fn settle(&self, entry: &Entry) {
+        if entry.is_half_open() {
+            self.shared.sources.answered(entry.request.peer.ip());
+        }
     }
 
     fn complete(&mut self, entry: Entry) {
+        self.settle(&entry);
         let Stage::Sending { transfer, .. } = &entry.stage else {
             return;
         };
@@ -350,11 +578,12 @@ impl<S: FileSource> Worker<S> {
             retransmissions: transfer.retransmissions(),
             elapsed: self.clock.now().since(entry.since),
         };
-        self.report(entry.request, outcome, "complete");
+        self.report(entry.request, outcome);
     }
 
     /// A request that was not opened yet failed without the file source having allowed it: there is nothing to report.
     fn failed(&mut self, entry: Entry, reason: &str) {
+        self.settle(&entry);
         let Stage::Sending { transfer, .. } = &entry.stage else {
             return;
         };
@@ -364,38 +593,26 @@ impl<S: FileSource> Worker<S> {
             retransmissions: transfer.retransmissions(),
             elapsed: self.clock.now().since(entry.since),
         };
-        self.report(entry.request, outcome, "failed");
+        self.report(entry.request, outcome);
     }
 
-    fn report(&mut self, request: FileRequest, outcome: Outcome, result: &'static str) {
-        let (Outcome::Complete {
-            retransmissions,
-            elapsed,
-            bytes,
-        }
-        | Outcome::Failed {
-            retransmissions,
-            elapsed,
-            bytes,
-            ..
-        }) = &outcome;
-        metrics::counter!("hardline_tftp_transfers_total", "result" => result).increment(1);
-        metrics::counter!("hardline_tftp_bytes_total").increment(*bytes);
-        metrics::counter!("hardline_tftp_retransmissions_total").increment((*retransmissions).into());
-        metrics::histogram!("hardline_tftp_transfer_seconds", "result" => result).record(elapsed.as_secs_f64());
-        let source = Arc::clone(&self.source);
-        self.questions.spawn(async move {
+    fn report(&mut self, request: Arc<FileRequest>, outcome: Outcome) {
+        self.counters.ended(&outcome);
+        let source = Arc::clone(&self.shared.source);
+        self.ask(Box::pin(async move {
             source.finished(&request, &outcome).await;
             Answer::Reported
-        });
+        }));
     }
 
     async fn stop(mut self) {
         for entry in self.table.drain() {
-            self.send_error(entry.request.peer, ErrorCode::UNDEFINED, "the server stops; ask again")
+            let (peer, place) = (entry.request.peer, entry.place);
+            self.send_error(peer, place, ErrorCode::UNDEFINED, "the server stops; ask again")
                 .await;
-            self.failed(entry, "the server stopped");
+            self.failed(*entry, "the server stopped");
         }
+        self.flush().await;
         let reports = async {
             while let Some(answer) = self.questions.join_next().await {
                 if let Ok(Answer::Opened { request, result, .. }) = answer {
@@ -407,23 +624,19 @@ impl<S: FileSource> Worker<S> {
     }
 }
 
-/// The datagram in `buffer`, or `None` where there is none now.
-fn received(result: io::Result<(usize, SocketAddr)>, buffer: &[u8]) -> Option<(&[u8], SocketAddr)> {
-    match result {
-        Ok((length, client)) => Some((buffer.get(..length)?, client)),
-        Err(error) => {
-            if error.kind() != io::ErrorKind::WouldBlock {
-                metrics::counter!("hardline_tftp_socket_errors_total").increment(1);
-            }
-            None
+/// Receives what is there, up to a batch.
+fn receive(socket: &UdpSocket, inbox: &mut Inbox, counters: &Counters) -> usize {
+    let mut received = 0;
+    let result = socket.try_io(Interest::READABLE, || {
+        received = inbox.receive(socket)?;
+        // Less than a batch is all there was: this saves the call that would find nothing.
+        if received < BATCH {
+            return Err(io::ErrorKind::WouldBlock.into());
         }
+        Ok(())
+    });
+    if result.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
+        counters.socket_errors.increment(1);
     }
-}
-
-/// Sends; what the system does not take is lost like any datagram, and is sent again in time.
-async fn send(socket: &UdpSocket, packet: &[u8], client: SocketAddr) {
-    if let Err(error) = socket.send_to(packet, client).await {
-        metrics::counter!("hardline_tftp_socket_errors_total").increment(1);
-        tracing::debug!(%client, %error, "a datagram was not sent");
-    }
+    received
 }

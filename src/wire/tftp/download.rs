@@ -229,7 +229,7 @@ impl Download {
     }
 
     fn accept(&mut self, list: OptionList<'_>) -> Result<(), OptionError> {
-        let granted = RequestOptions::read(list)?;
+        let granted = RequestOptions::read(list, false)?;
         let within = |granted: Option<u16>, asked: Option<u16>| {
             granted.is_none() || asked.is_some_and(|most| granted <= Some(most))
         };

@@ -94,19 +94,20 @@ impl OptionError {
 }
 
 impl RequestOptions {
-    /// Reads the known options of `list` and passes over the others, as RFC 2347 wants it.
+    /// Reads the known options of `list` and passes over the others, as RFC 2347 wants it. `netaddr` and `hwaddr` are known
+    /// only where the request comes `from_relay`.
     ///
     /// # Errors
     /// [`OptionError::Value`], [`OptionError::Twice`].
-    pub fn read(list: OptionList<'_>) -> Result<Self, OptionError> {
+    pub fn read(list: OptionList<'_>, from_relay: bool) -> Result<Self, OptionError> {
         let mut options = Self::default();
         for (name, value) in list.iter() {
-            options.take(name, value)?;
+            options.take(name, value, from_relay)?;
         }
         Ok(options)
     }
 
-    fn take(&mut self, name: &[u8], value: &[u8]) -> Result<(), OptionError> {
+    fn take(&mut self, name: &[u8], value: &[u8], from_relay: bool) -> Result<(), OptionError> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         let text = std::str::from_utf8(value).unwrap_or_default();
         if is("blksize") {
@@ -129,9 +130,9 @@ impl RequestOptions {
                 "windowsize",
                 number(text, 1, 65_535).map(|blocks| blocks as u16),
             )
-        } else if is("netaddr") {
+        } else if is("netaddr") && from_relay {
             set(&mut self.client_address, "netaddr", text.parse().ok())
-        } else if is("hwaddr") {
+        } else if is("hwaddr") && from_relay {
             set(&mut self.client_mac, "hwaddr", hardware_address(text))
         } else {
             Ok(())
@@ -190,6 +191,11 @@ pub struct Limits {
     pub max_block_size: u16,
     /// The largest window in blocks, at least 1; larger wishes are lowered to it. It bounds what one ACK sets off.
     pub max_window: u16,
+    /// The shortest retransmission timeout in seconds that is granted. A wish outside of these two is passed over, since a
+    /// timeout is granted as asked for or not at all (RFC 2349).
+    pub min_timeout: u8,
+    /// The longest.
+    pub max_timeout: u8,
 }
 
 impl Default for Limits {
@@ -197,6 +203,8 @@ impl Default for Limits {
         Self {
             max_block_size: 65_464,
             max_window: 64,
+            min_timeout: 1,
+            max_timeout: 255,
         }
     }
 }
@@ -236,7 +244,9 @@ pub struct Negotiation {
 pub fn negotiate(asked: &RequestOptions, size: u64, limits: &Limits) -> Negotiation {
     let granted = RequestOptions {
         block_size: asked.block_size.map(|wish| wish.min(limits.max_block_size).max(8)),
-        timeout: asked.timeout,
+        timeout: asked
+            .timeout
+            .filter(|seconds| (limits.min_timeout..=limits.max_timeout).contains(seconds)),
         size: asked.size.map(|_| size),
         window: asked.window.map(|wish| wish.min(limits.max_window).max(1)),
         client_address: None,
@@ -265,7 +275,7 @@ mod tests {
     use super::*;
 
     fn read(octets: &[u8]) -> Result<RequestOptions, OptionError> {
-        RequestOptions::read(OptionList::decode(octets, 0).unwrap())
+        RequestOptions::read(OptionList::decode(octets, 0).unwrap(), true)
     }
 
     #[test]
@@ -313,6 +323,8 @@ mod tests {
             assert_eq!(options.client_address, Some("2001:db8::1".parse().unwrap()));
             assert_eq!(options.client_mac, Some(mac), "{hwaddr}");
             assert_eq!(negotiate(&options, 1, &Limits::default()).granted, None);
+            let unheard = RequestOptions::read(OptionList::decode(octets.as_bytes(), 0).unwrap(), false);
+            assert_eq!(unheard, Ok(RequestOptions::default()), "from anyone but a relay");
         }
     }
 
@@ -322,6 +334,8 @@ mod tests {
         let limits = Limits {
             max_block_size: 1468,
             max_window: 8,
+            min_timeout: 2,
+            max_timeout: 60,
         };
         let negotiation = negotiate(&asked, 8_411, &limits);
         assert_eq!(
@@ -336,5 +350,14 @@ mod tests {
         negotiation.granted.unwrap().write(&mut oack);
         assert_eq!(oack, b"blksize\x001468\0tsize\x008411\0windowsize\x008\0");
         assert_eq!(negotiate(&RequestOptions::default(), 1, &limits).granted, None);
+        for (seconds, granted) in [(1, false), (2, true), (60, true), (61, false)] {
+            let asked = RequestOptions {
+                timeout: Some(seconds),
+                ..RequestOptions::default()
+            };
+            let negotiation = negotiate(&asked, 1, &limits);
+            assert_eq!(negotiation.granted, granted.then_some(asked), "{seconds}");
+            assert_eq!(negotiation.parameters.timeout.is_some(), granted, "{seconds}");
+        }
     }
 }

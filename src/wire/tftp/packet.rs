@@ -1,7 +1,7 @@
 //! The packets.
 
-use super::MAX_REQUEST;
 use super::option::OptionList;
+use super::{DATA_HEADER, MAX_REQUEST};
 
 const RRQ: u16 = 1;
 const WRQ: u16 = 2;
@@ -170,6 +170,12 @@ impl<'a> Packet<'a> {
             OACK => OptionList::decode(rest, 2).map(Self::OptionAck),
             other => Err(PacketError::Opcode(other)),
         }
+    }
+
+    /// The octets before the payload of a DATA packet.
+    pub fn data_header(block: u16) -> [u8; DATA_HEADER] {
+        let ([a, b], [c, d]) = (DATA.to_be_bytes(), block.to_be_bytes());
+        [a, b, c, d]
     }
 
     /// Writes the packet over whatever `out` held.

@@ -238,12 +238,11 @@ impl Transfer {
     }
 
     /// Where in the file the block's octets stand. Empty for the block that ends a file of whole blocks.
-    pub fn octets(&self, block: u64) -> Range<usize> {
+    pub fn octets(&self, block: u64) -> Range<u64> {
         let size = u64::from(self.parameters.block_size);
         let start = block.saturating_sub(1).saturating_mul(size).min(self.size);
         let end = start.saturating_add(size).min(self.size);
-        // The file is in memory, so that its size fits.
-        start as usize..end as usize
+        start..end
     }
 
     fn retransmit(&mut self) -> Action {
@@ -447,7 +446,7 @@ mod tests {
                         prop_assert!(blocks.end - blocks.start <= u64::from(window.unwrap_or(1)));
                         prop_assert!(blocks.end <= size / 512 + 2);
                         for block in blocks {
-                            prop_assert!(transfer.octets(block).end as u64 <= size);
+                            prop_assert!(transfer.octets(block).end <= size);
                         }
                     }
                     Action::Done | Action::Failed(_) => return Ok(()),

@@ -201,7 +201,9 @@ fn over_a_bad_network(size: usize, asked: RequestOptions, random: &mut SeededRan
                     let header = [0, 3].into_iter().chain(Transfer::wire_number(block).to_be_bytes());
                     (
                         false,
-                        header.chain(content[transfer.octets(block)].iter().copied()).collect(),
+                        header
+                            .chain(content[octets(&transfer, block)].iter().copied())
+                            .collect(),
                     )
                 })),
                 (Action::Done | Action::Failed(_), _) => over = true,
@@ -270,4 +272,9 @@ proptest! {
             download.receive(transfer_port(), &[&[0, opcode][..], &rest].concat(), START, &mut out);
         }
     }
+}
+
+fn octets(transfer: &Transfer, block: u64) -> std::ops::Range<usize> {
+    let part = transfer.octets(block);
+    part.start as usize..part.end as usize
 }
