@@ -7,13 +7,13 @@
 mod master_key;
 mod sqlite;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::model::{Attempt, AttemptId, Device, Step, StepId};
-use crate::value::{EngineId, MacAddress, Secret, Timestamp};
+use crate::value::{EngineId, Fqdn, MacAddress, Secret, Timestamp};
 use crate::wire::kerberos::PrincipalName;
 
 pub use master_key::{MasterKey, MasterKeyError, SealError};
@@ -127,6 +127,12 @@ pub trait Store: Send + Sync + 'static {
     async fn device(&self, mac: MacAddress) -> Result<Option<Device>, StoreError>;
     /// Devices in the order of their MAC addresses, at most `limit`, after `after`.
     async fn devices(&self, after: Option<MacAddress>, limit: usize) -> Result<Vec<Device>, StoreError>;
+    /// The devices that have this name, by MAC address, at most `limit`. Names compare without case.
+    async fn devices_named(&self, name: &Fqdn, limit: usize) -> Result<Vec<Device>, StoreError>;
+    /// The devices whose record names this address, by MAC address, at most `limit`.
+    async fn devices_at(&self, address: IpAddr, limit: usize) -> Result<Vec<Device>, StoreError>;
+    /// Whether the name of any device ends in `name` with at least one label more.
+    async fn has_device_below(&self, name: &Fqdn) -> Result<bool, StoreError>;
     /// Adds or replaces devices: all of them, or none. Of a device that is replaced, `created` stays, and
     /// `public_key_sha1` where the new record has none.
     async fn put_devices(&self, devices: Vec<Device>) -> Result<(), StoreError>;

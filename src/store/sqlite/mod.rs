@@ -13,6 +13,7 @@ mod writer;
 
 use std::fmt::Display;
 use std::fs::OpenOptions;
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Change, MasterKey, Refusal, ServiceKey, Store, StoreError, StoredFile};
 use crate::model::{Attempt, AttemptId, Device, Step};
-use crate::value::{EngineId, MacAddress, OsRandom, Random, Timestamp};
+use crate::value::{EngineId, Fqdn, MacAddress, OsRandom, Random, Timestamp};
 use crate::wire::kerberos::PrincipalName;
 use batch::{Prepared, Waiting};
 use cache::Cache;
@@ -252,6 +253,38 @@ impl Store for SqliteStore {
         let after = after.map(|mac| mac.to_string()).unwrap_or_default();
         let query = sqlx::query(AssertSqlSafe(sql)).bind(after).bind(limit(most));
         self.read(query, |row| rows::device(row, &self.key)).await
+    }
+
+    async fn devices_named(&self, name: &Fqdn, most: usize) -> Result<Vec<Device>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM devices WHERE labels = ? ORDER BY mac LIMIT ?",
+            rows::DEVICE
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(rows::labels(name.as_str()))
+            .bind(limit(most));
+        self.read(query, |row| rows::device(row, &self.key)).await
+    }
+
+    async fn devices_at(&self, address: IpAddr, most: usize) -> Result<Vec<Device>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM devices WHERE mac IN (SELECT mac FROM addresses WHERE address = ? ORDER BY mac LIMIT ?)
+             ORDER BY mac",
+            rows::DEVICE
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(address.to_string())
+            .bind(limit(most));
+        self.read(query, |row| rows::device(row, &self.key)).await
+    }
+
+    async fn has_device_below(&self, name: &Fqdn) -> Result<bool, StoreError> {
+        let labels = rows::labels(name.as_str());
+        // A slash follows the dot in ASCII: the names between the two are those with at least one label more.
+        let query = sqlx::query("SELECT 1 FROM devices WHERE labels > ? AND labels < ? LIMIT 1")
+            .bind(format!("{labels}."))
+            .bind(format!("{labels}/"));
+        Ok(!self.read(query, |_| Ok(())).await?.is_empty())
     }
 
     async fn put_devices(&self, devices: Vec<Device>) -> Result<(), StoreError> {

@@ -16,9 +16,11 @@ pub(super) async fn put_devices(connection: &mut SqliteConnection, devices: &[De
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     for device in devices {
         sqlx::query(
-            "INSERT INTO devices (mac, fqdn, flow, record, vars, public_key_sha1, created) VALUES (?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO devices (mac, fqdn, flow, record, vars, public_key_sha1, created, labels)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (mac) DO UPDATE SET fqdn = excluded.fqdn, flow = excluded.flow, record = excluded.record,
-             vars = excluded.vars, public_key_sha1 = coalesce(excluded.public_key_sha1, public_key_sha1)",
+             vars = excluded.vars, public_key_sha1 = coalesce(excluded.public_key_sha1, public_key_sha1),
+             labels = excluded.labels",
         )
         .bind(device.mac.to_string())
         .bind(&device.fqdn)
@@ -27,6 +29,7 @@ pub(super) async fn put_devices(connection: &mut SqliteConnection, devices: &[De
         .bind(&device.vars)
         .bind(&device.public_key_sha1)
         .bind(device.created)
+        .bind(rows::labels(&device.fqdn))
         .execute(&mut *transaction)
         .await?;
     }

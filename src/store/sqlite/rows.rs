@@ -127,6 +127,12 @@ impl DeviceRow {
     }
 }
 
+/// A name with its labels in reverse order: `net.example.mta1` of `mta1.example.net`.
+pub(super) fn labels(name: &str) -> String {
+    let labels: Vec<_> = name.rsplit('.').collect();
+    labels.join(".")
+}
+
 /// The columns that [`device`] reads.
 pub(super) const DEVICE: &str = "mac, fqdn, flow, record, vars, public_key_sha1, created";
 

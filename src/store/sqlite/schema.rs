@@ -3,14 +3,15 @@
 use sqlx::{Connection, SqliteConnection};
 
 /// One entry a version: what turns the schema of the version before into it. Entries are only ever added.
-const MIGRATIONS: &[&[&str]] = &[&[
-    "CREATE TABLE engine (
+const MIGRATIONS: &[&[&str]] = &[
+    &[
+        "CREATE TABLE engine (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         engine_id TEXT NOT NULL,
         boots INTEGER NOT NULL,
         proof BLOB NOT NULL
     ) STRICT",
-    "CREATE TABLE devices (
+        "CREATE TABLE devices (
         mac TEXT PRIMARY KEY,
         fqdn TEXT NOT NULL,
         flow TEXT NOT NULL,
@@ -19,7 +20,7 @@ const MIGRATIONS: &[&[&str]] = &[&[
         public_key_sha1 TEXT,
         created INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID",
-    "CREATE TABLE attempts (
+        "CREATE TABLE attempts (
         seq INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
         mac TEXT NOT NULL REFERENCES devices (mac) ON DELETE CASCADE,
@@ -31,11 +32,11 @@ const MIGRATIONS: &[&[&str]] = &[&[
         record TEXT NOT NULL CHECK (json_valid(record)),
         secrets BLOB
     ) STRICT",
-    "CREATE INDEX attempts_of_device ON attempts (mac, seq)",
-    // A device has at most one attempt that has not ended, whatever raced.
-    "CREATE UNIQUE INDEX attempts_open ON attempts (mac) WHERE phase <> 'ended'",
-    "CREATE INDEX attempts_deadline ON attempts (deadline)",
-    "CREATE TABLE steps (
+        "CREATE INDEX attempts_of_device ON attempts (mac, seq)",
+        // A device has at most one attempt that has not ended, whatever raced.
+        "CREATE UNIQUE INDEX attempts_open ON attempts (mac) WHERE phase <> 'ended'",
+        "CREATE INDEX attempts_deadline ON attempts (deadline)",
+        "CREATE TABLE steps (
         seq INTEGER PRIMARY KEY,
         attempt TEXT NOT NULL REFERENCES attempts (id) ON DELETE CASCADE,
         step TEXT NOT NULL,
@@ -43,21 +44,21 @@ const MIGRATIONS: &[&[&str]] = &[&[
         outcome TEXT NOT NULL,
         detail TEXT NOT NULL
     ) STRICT",
-    "CREATE INDEX steps_of_attempt ON steps (attempt, seq)",
-    "CREATE TABLE files (
+        "CREATE INDEX steps_of_attempt ON steps (attempt, seq)",
+        "CREATE TABLE files (
         name TEXT PRIMARY KEY,
         attempt TEXT NOT NULL REFERENCES attempts (id) ON DELETE CASCADE,
         mac TEXT NOT NULL,
         octets BLOB NOT NULL
     ) STRICT",
-    "CREATE INDEX files_of_attempt ON files (attempt)",
-    "CREATE TABLE seen (
+        "CREATE INDEX files_of_attempt ON files (attempt)",
+        "CREATE TABLE seen (
         digest BLOB PRIMARY KEY,
         expires INTEGER NOT NULL,
         answer BLOB NOT NULL
     ) STRICT, WITHOUT ROWID",
-    "CREATE INDEX seen_expires ON seen (expires)",
-    "CREATE TABLE refusals (
+        "CREATE INDEX seen_expires ON seen (expires)",
+        "CREATE TABLE refusals (
         seq INTEGER PRIMARY KEY,
         mac TEXT,
         peer TEXT NOT NULL,
@@ -65,8 +66,8 @@ const MIGRATIONS: &[&[&str]] = &[&[
         at INTEGER NOT NULL,
         reason TEXT NOT NULL
     ) STRICT",
-    "CREATE INDEX refusals_of_device ON refusals (mac, seq)",
-    "CREATE TABLE keys (
+        "CREATE INDEX refusals_of_device ON refusals (mac, seq)",
+        "CREATE TABLE keys (
         principal TEXT NOT NULL,
         kvno INTEGER NOT NULL,
         etype INTEGER NOT NULL,
@@ -76,13 +77,43 @@ const MIGRATIONS: &[&[&str]] = &[&[
         created INTEGER NOT NULL,
         PRIMARY KEY (principal, kvno, etype)
     ) STRICT",
-    // For the operator's own queries: the ladder with readable times.
-    "CREATE VIEW ladder AS
+        // For the operator's own queries: the ladder with readable times.
+        "CREATE VIEW ladder AS
         SELECT a.mac, a.id AS attempt, s.step,
             strftime('%Y-%m-%dT%H:%M:%S', s.at / 1000000, 'unixepoch') || printf('.%06dZ', s.at % 1000000) AS at,
             s.outcome, s.detail
         FROM steps s JOIN attempts a ON a.id = s.attempt ORDER BY a.seq, s.seq",
-]];
+    ],
+    &[
+        // A device's name with its labels in reverse order, so that what lies below a name is a range.
+        "ALTER TABLE devices ADD COLUMN labels TEXT NOT NULL DEFAULT ''",
+        "UPDATE devices SET labels = (
+        WITH RECURSIVE reversed (rest, labels) AS (
+            SELECT fqdn || '.', ''
+            UNION ALL
+            SELECT substr(rest, instr(rest, '.') + 1),
+                substr(rest, 1, instr(rest, '.') - 1) || iif(labels = '', '', '.' || labels)
+            FROM reversed WHERE rest <> ''
+        ) SELECT labels FROM reversed WHERE rest = ''
+    )",
+        "CREATE INDEX devices_labels ON devices (labels)",
+        "CREATE TABLE addresses (
+        address TEXT NOT NULL,
+        mac TEXT NOT NULL REFERENCES devices (mac) ON DELETE CASCADE,
+        PRIMARY KEY (address, mac)
+    ) STRICT, WITHOUT ROWID",
+        "CREATE INDEX addresses_of_device ON addresses (mac)",
+        "INSERT OR IGNORE INTO addresses SELECT a.value, d.mac FROM devices d, json_each(d.record, '$.addresses') a",
+        // A conflict clause here would be overridden by that of the statement which the trigger runs for.
+        "CREATE TRIGGER device_added AFTER INSERT ON devices BEGIN
+        INSERT INTO addresses SELECT DISTINCT value, NEW.mac FROM json_each(NEW.record, '$.addresses');
+    END",
+        "CREATE TRIGGER device_changed AFTER UPDATE OF record ON devices WHEN OLD.record <> NEW.record BEGIN
+        DELETE FROM addresses WHERE mac = NEW.mac;
+        INSERT INTO addresses SELECT DISTINCT value, NEW.mac FROM json_each(NEW.record, '$.addresses');
+    END",
+    ],
+];
 
 /// The schema is one that this program does not know.
 #[derive(Debug, thiserror::Error)]
@@ -125,5 +156,43 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), Sch
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::ConnectOptions;
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn names_and_addresses_of_an_older_database_are_found() {
+        let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+        sqlx::query("CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        for &statement in MIGRATIONS[0] {
+            sqlx::query(statement).execute(&mut connection).await.unwrap();
+        }
+        for statement in [
+            "INSERT INTO schema_version VALUES (1)",
+            r#"INSERT INTO devices VALUES ('m', 'mta1.nyc.net', 'secure', '{"addresses": ["192.0.2.7", "::7"]}', x'', NULL, 1)"#,
+            "INSERT INTO devices VALUES ('n', 'net', 'secure', '{}', x'', NULL, 1)",
+        ] {
+            sqlx::query(statement).execute(&mut connection).await.unwrap();
+        }
+        migrate(&mut connection).await.unwrap();
+        let labels: Vec<String> = sqlx::query_scalar("SELECT labels FROM devices ORDER BY mac")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(labels, ["net.nyc.mta1", "net"]);
+        let addresses: Vec<String> = sqlx::query_scalar("SELECT mac || ' ' || address FROM addresses ORDER BY address")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(addresses, ["m 192.0.2.7", "m ::7"]);
     }
 }

@@ -514,3 +514,47 @@ async fn another_master_key_and_another_schema_are_refused() {
         .unwrap();
     assert!(matches!(nowhere, StoreError::Database { .. }));
 }
+
+#[tokio::test]
+async fn devices_are_found_by_name_and_by_address() {
+    let s = Bed::new().await;
+    let named = async |name: &str| -> Vec<MacAddress> {
+        let found = s.store.devices_named(&name.parse().unwrap(), 8).await.unwrap();
+        found.into_iter().map(|device| device.mac).collect()
+    };
+    let at = async |address: &str| -> Vec<MacAddress> {
+        let found = s.store.devices_at(address.parse().unwrap(), 8).await.unwrap();
+        found.into_iter().map(|device| device.mac).collect()
+    };
+    assert_eq!(named("MTA1.Example.Net").await, [mac(1)]);
+    assert_eq!(named("1.example.net").await, []);
+    assert_eq!(at("192.0.2.7").await, [mac(1), mac(2)]);
+    assert_eq!(
+        s.store
+            .devices_at("2001:db8::7".parse().unwrap(), 1)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
+
+    let moved = Device {
+        fqdn: "mta1.nyc.example.net".parse().unwrap(),
+        addresses: vec!["192.0.2.8".parse().unwrap(), "192.0.2.8".parse().unwrap()],
+        ..device(1)
+    };
+    s.store.put_devices(vec![moved]).await.unwrap();
+    assert_eq!(named("mta1.example.net").await, []);
+    assert_eq!(named("mta1.nyc.example.net").await, [mac(1)]);
+    assert_eq!(
+        (at("192.0.2.7").await, at("192.0.2.8").await),
+        (vec![mac(2)], vec![mac(1)])
+    );
+    let below = async |name: &str| s.store.has_device_below(&name.parse().unwrap()).await.unwrap();
+    assert!(below("nyc.example.net").await && below("example.net").await);
+    assert!(!below("mta1.nyc.example.net").await && !below("yc.example.net").await && !below("ny.example.net").await);
+
+    s.store.remove_device(mac(1)).await.unwrap();
+    assert_eq!(at("192.0.2.8").await, []);
+    assert!(!below("nyc.example.net").await);
+}
