@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-packages=(tshark snmp snmpd tftp-hpa atftp curl sqlite3 krb5-user openssl perl make gcc libc6-dev)
+packages=(bind9-dnsutils bind9-host tshark snmp snmpd tftp-hpa atftp curl sqlite3 krb5-user openssl perl make gcc libc6-dev)
 missing=()
 for package in "${packages[@]}"; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")

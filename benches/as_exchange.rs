@@ -2,7 +2,7 @@
 //! answered, for a KDC with an RSA key of 2048 bits and devices with keys of 1024 and 2048. Once with every chain
 //! verified anew, once with chains that are known, which is what a running KDC has.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,8 +68,7 @@ fn world() -> World {
             certificates: CertPolicy {
                 end_entity: ExpiryPolicy::Enforce,
                 authority: ExpiryPolicy::Enforce,
-                revoked_manufacturers: BTreeMap::new(),
-                refuse_revoked: false,
+                ..CertPolicy::default()
             },
             allow_oakley1: false,
             reply_key: ReplyKeyRule::default(),

@@ -10,10 +10,13 @@ use super::open::{ConfigArg, block_on};
 use super::output::{Colour, coloured};
 use super::{CliError, output};
 use crate::service::mib_path;
+use crate::service::server;
 use crate::settings::{Service, Settings, SettingsError};
 use crate::store::{MasterKey, SqliteStore, Store};
 use crate::value::Timestamp;
-use crate::wire::cert::{Certificate, certificates_from_pem, key_from_pem};
+use crate::wire::cert::{
+    Certificate, KDC_PURPOSE, StalePolicy, certificates_from_pem, check_kdc_purpose, key_from_pem, names_kdc_of,
+};
 
 /// Arguments of `hardline check`.
 #[derive(clap::Args)]
@@ -79,6 +82,7 @@ fn problems(settings: &Settings) -> Result<Vec<SettingsError>, CliError> {
     if settings.kdc.enabled {
         checker.kdc_certificates();
         checker.device_roots();
+        checker.revocation_lists();
     }
     checker.paths();
     checker.mib_modules();
@@ -217,6 +221,36 @@ impl Checker<'_> {
             }
         }
         self.organisation(&chain);
+        if let Some((path, own)) = chain.first() {
+            self.kdc_name(&path.clone(), &own.clone());
+        }
+    }
+
+    /// What devices and stock clients know the KDC's certificate by.
+    fn kdc_name(&mut self, path: &Path, own: &Certificate) {
+        let realm = &self.settings.realm;
+        if !names_kdc_of(own, realm) {
+            let problem = format!(
+                "{}: its id-pkinit-san does not name krbtgt/{realm}@{realm}",
+                path.display()
+            );
+            self.wrong(
+                "kdc.certificate",
+                problem,
+                "devices refuse it: have a KDC certificate of this realm issued",
+            );
+        }
+        if !check_kdc_purpose(own) {
+            let problem = format!(
+                "{}: its extendedKeyUsage lacks id-pkinit-KPKdc ({KDC_PURPOSE})",
+                path.display()
+            );
+            self.wrong(
+                "kdc.certificate",
+                problem,
+                "have it issued with that purpose, or without any",
+            );
+        }
     }
 
     /// The certificate directly below the root bears the operator's name (profile P35).
@@ -240,6 +274,28 @@ impl Checker<'_> {
             for certificate in self.certificates("kdc.device_roots", path) {
                 self.validity("kdc.device_roots", path, &certificate);
             }
+        }
+    }
+
+    fn revocation_lists(&mut self) {
+        const KEY: &str = "kdc.crl.files";
+        // A root that cannot be read is reported by itself.
+        let Ok(anchors) = server::device_roots(self.settings) else {
+            return;
+        };
+        let lists = match server::revocation_lists(self.settings, &anchors) {
+            Ok(lists) => lists,
+            Err(error) => return self.wrong(KEY, error.to_string(), "fetch the CA's current list"),
+        };
+        if self.settings.kdc.crl.stale == StalePolicy::Ignore {
+            return;
+        }
+        for list in lists.lists().iter().filter(|list| list.is_stale(Timestamp::now())) {
+            let problem = format!(
+                "the revocation list of {} is old: another one was due",
+                list.issuer_text()
+            );
+            self.wrong(KEY, problem, "fetch the CA's current list, or set kdc.crl.stale");
         }
     }
 
@@ -280,7 +336,7 @@ impl Checker<'_> {
                 if service != Service::Http {
                     self.port(&key, socket, "UDP", UdpSocket::bind(socket).map(drop));
                 }
-                if matches!(service, Service::Kdc | Service::Http) {
+                if matches!(service, Service::Kdc | Service::Http | Service::Dns) {
                     self.port(&key, socket, "TCP", TcpListener::bind(socket).map(drop));
                 }
             }

@@ -10,6 +10,9 @@ use super::{CliError, output};
 use crate::service::server::{self, StartError};
 use crate::settings::{LogFormat, LogSettings, Settings};
 
+/// Libraries whose lines tell an operator nothing: how MIB modules load, and what strangers send to the DNS server.
+const QUIET: &str = "mib_rs=warn,hickory_server=off,hickory_proto=off,hickory_net=off,hickory_resolver=off";
+
 /// Arguments of `hardline serve`.
 #[derive(clap::Args)]
 pub struct Args {
@@ -78,8 +81,7 @@ async fn serve(args: &Args, mut settings: Settings, as_json: bool) -> Result<(),
 
 /// Logs go to standard error: standard output is for the `ready` line and JSON.
 fn log_to_stderr(settings: &LogSettings) -> Result<(), CliError> {
-    // How the MIB modules load is of interest to nobody who does not ask for it by name.
-    let filter = tracing_subscriber::EnvFilter::try_new(format!("mib_rs=warn,{}", settings.level))
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("{QUIET},{}", settings.level))
         .map_err(|error| CliError::Wrong(format!("[log] level: {error}; write error, warn, info or debug")))?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -12,6 +12,14 @@ use crate::value::Timestamp;
 pub struct StepId(u8);
 
 impl StepId {
+    /// DNS request for the realm's KDC.
+    pub const SRV_REQUEST: Self = Self(5);
+    /// DNS reply with the KDC's name.
+    pub const SRV_REPLY: Self = Self(6);
+    /// DNS request for the KDC's address.
+    pub const ADDRESS_REQUEST: Self = Self(7);
+    /// DNS reply with the KDC's address.
+    pub const ADDRESS_REPLY: Self = Self(8);
     /// AS Request.
     pub const AS_REQUEST: Self = Self(9);
     /// AS Reply.
@@ -34,6 +42,10 @@ impl StepId {
     pub const FILE: Self = Self(18);
     /// SNMP SET of the file's URL, hash and key.
     pub const SET: Self = Self(19);
+    /// DNS request for the address of the file's server.
+    pub const HOST_REQUEST: Self = Self(20);
+    /// DNS reply with that address.
+    pub const HOST_REPLY: Self = Self(21);
     /// The file is asked for.
     pub const FILE_REQUEST: Self = Self(22);
     /// The file is delivered.

@@ -16,6 +16,7 @@ mod set;
 mod status;
 #[cfg(test)]
 mod tests;
+pub mod zones;
 
 pub use as_exchange::{
     AsRefused, AsRequest, DeviceFacts, Grant, Granting, Kdc, authenticate, check, claimed_device, digest, grant, group,

@@ -23,6 +23,7 @@ fn counter(service: Service) -> &'static str {
         Service::Snmp => "hardline_snmp_dropped_total",
         Service::Tftp => "hardline_tftp_dropped_total",
         Service::Http => "hardline_http_dropped_total",
+        Service::Dns => "hardline_dns_dropped_total",
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod core;
 pub mod delivery;
+pub mod dns;
 pub mod drops;
 pub mod files;
 pub mod fqdn;
@@ -13,6 +14,7 @@ pub mod keys;
 pub mod metrics;
 pub mod mib_path;
 pub mod rate;
+pub mod resolver;
 pub mod server;
 pub mod shutdown;
 pub mod snmp;

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::core::Core;
 use super::delivery::DeliveryService;
+use super::dns::{self, DnsService};
 use super::fqdn::FqdnService;
 use super::http::{self, HttpSettings};
 use super::kdc::{FqdnClient, FqdnServers, KdcService, serve_tcp};
@@ -21,6 +22,7 @@ use super::keymgmt::KeymgmtService;
 use super::keys::ServiceKeys;
 use super::mib_path::{self, MibPathError};
 use super::rate::RateLimit;
+use super::resolver::Resolver;
 use super::snmp::{Retries, SnmpService};
 use super::sockets::{self, BindError};
 use super::static_files::StaticRoot;
@@ -34,7 +36,9 @@ use crate::settings::{AgentPort, Service, Settings, UrlHost};
 use crate::store::{MasterKey, MasterKeyError, SqliteStore, Store, StoreError};
 use crate::template::{Site, TemplateError, TemplateLibrary};
 use crate::value::Timestamp;
-use crate::wire::cert::{CertError, TrustAnchors, certificates_from_pem, key_from_pem};
+use crate::wire::cert::{
+    CertError, RevocationList, RevocationLists, TrustAnchors, certificates_from_pem, crls_from_file, key_from_pem,
+};
 use crate::wire::pkinit::{Identity, PkinitError};
 use crate::wire::snmp::LocalEngine;
 use crate::wire::tftp::{Limits, Pace};
@@ -43,6 +47,8 @@ use crate::wire::tftp::{Limits, Pace};
 const IN_FLIGHT: usize = 8_192;
 /// Connections to the KDC at once.
 const KDC_CONNECTIONS: usize = 1_024;
+/// Connections to the DNS server at once.
+const DNS_CONNECTIONS: usize = 512;
 /// Attempts that are carried on when the server starts.
 const RESUMED: usize = 100_000;
 /// How long the services get to stop.
@@ -98,6 +104,8 @@ struct Listeners {
     snmp: Vec<UdpSocket>,
     tftp: Vec<TftpListener>,
     http: Vec<TcpListener>,
+    dns_udp: Vec<UdpSocket>,
+    dns_tcp: Vec<TcpListener>,
 }
 
 /// A server that runs.
@@ -205,6 +213,23 @@ pub fn device_roots(settings: &Settings) -> Result<TrustAnchors, StartError> {
     TrustAnchors::from_der(roots).map_err(|error: CertError| file_error(&first, KEY)(error))
 }
 
+/// The revocation lists that the settings name. Those of `anchors` are verified.
+///
+/// # Errors
+/// A file cannot be read, holds no list, or one that its CA did not sign.
+pub fn revocation_lists(settings: &Settings, anchors: &TrustAnchors) -> Result<RevocationLists, StartError> {
+    const KEY: &str = "[kdc.crl] files";
+    let mut lists = Vec::new();
+    for path in &settings.kdc.crl.files {
+        let octets = std::fs::read(path).map_err(file_error(path, KEY))?;
+        for der in crls_from_file(&octets).map_err(file_error(path, KEY))? {
+            lists.push(RevocationList::parse(&der).map_err(file_error(path, KEY))?);
+        }
+    }
+    let first = settings.kdc.crl.files.first().cloned().unwrap_or_default();
+    RevocationLists::new(lists, anchors.certificates()).map_err(file_error(&first, KEY))
+}
+
 /// The KDC's certificate chain and key.
 ///
 /// # Errors
@@ -250,10 +275,11 @@ fn policy(settings: &Settings) -> Policy {
 
 fn kdc(settings: &Settings) -> Result<Kdc, StartError> {
     let profile = profile(settings)?;
+    let anchors = device_roots(settings)?;
     Ok(Kdc {
         identity: kdc_identity(settings)?,
-        anchors: device_roots(settings)?,
-        certificates: settings.kdc.cert_policy(),
+        certificates: settings.kdc.cert_policy(revocation_lists(settings, &anchors)?),
+        anchors,
         allow_oakley1: settings.kdc.allow_oakley_1,
         reply_key: profile.reply_key,
         pad: profile.pad,
@@ -372,6 +398,8 @@ impl Listeners {
                 .map(tftp)
                 .collect::<Result<_, _>>()?,
             http: tcp(Service::Http)?,
+            dns_udp: udp(Service::Dns)?,
+            dns_tcp: tcp(Service::Dns)?,
         })
     }
 
@@ -393,6 +421,7 @@ impl Listeners {
             (Service::Snmp, udp(&self.snmp)),
             (Service::Tftp, self.tftp.iter().map(TftpListener::address).collect()),
             (Service::Http, tcp),
+            (Service::Dns, udp(&self.dns_udp)),
         ];
         all.into_iter().filter(|(_, addresses)| !addresses.is_empty()).collect()
     }
@@ -409,7 +438,8 @@ async fn spawn(
 ) -> Result<(), StoreError> {
     let permits = || Arc::new(Semaphore::new(IN_FLIGHT));
     if let Some(kdc) = kdc {
-        let client = FqdnClient::new(fqdn_servers(settings), &settings.kdc_fqdn(), core);
+        let resolver = Resolver::new(settings.resolver.sockets());
+        let client = FqdnClient::new(fqdn_servers(settings), resolver, &settings.kdc_fqdn(), core);
         let service = KdcService::new(
             core.clone(),
             kdc,
@@ -429,6 +459,9 @@ async fn spawn(
                 stopped.clone(),
             ));
         }
+    }
+    if settings.dns.enabled {
+        serve_dns(settings, core, listeners.dns_udp, listeners.dns_tcp, stopped, tasks);
     }
     if settings.fqdn.enabled {
         let service = FqdnService::new(core.clone(), settings.fqdn.refuse_changed_keys);
@@ -504,6 +537,31 @@ fn http_settings(settings: &Settings) -> HttpSettings {
     }
 }
 
+fn serve_dns(
+    settings: &Settings,
+    core: &Arc<Core>,
+    sockets: Vec<UdpSocket>,
+    listeners: Vec<TcpListener>,
+    stopped: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) {
+    let zones = dns::infrastructure(settings, Timestamp::now()).zones();
+    let service = DnsService::new(core, zones, RateLimit::new(settings.dns.rate_per_source));
+    let answering = service.clone();
+    let handle = move |datagram: udp::Datagram, _| {
+        answering
+            .clone()
+            .answer(datagram.payload, datagram.peer, dns::Protocol::Udp)
+    };
+    let permits = Arc::new(Semaphore::new(IN_FLIGHT));
+    udp::serve(Service::Dns, sockets, &permits, stopped, handle, tasks);
+    let connections = Arc::new(Semaphore::new(DNS_CONNECTIONS));
+    for listener in listeners {
+        let (service, connections) = (service.clone(), connections.clone());
+        tasks.spawn(dns::serve_tcp(service, listener, connections, stopped.clone()));
+    }
+}
+
 async fn serve_snmp(
     settings: &Settings,
     core: &Arc<Core>,
@@ -559,5 +617,6 @@ fn fqdn_servers(settings: &Settings) -> FqdnServers {
         by_name,
         timeout: settings.kdc.fqdn_timeout,
         retries: settings.kdc.fqdn_retries,
+        port: Service::Fqdn.standard_port().saturating_add(settings.port_offset),
     }
 }

@@ -1,5 +1,6 @@
 //! Floor 2: `hardline.toml`, read once into types. docs/settings.md describes every key.
 
+mod dns;
 mod error;
 mod library;
 mod services;
@@ -16,10 +17,11 @@ use crate::model::{Delivery, Family};
 use crate::value::{Fqdn, Realm};
 use crate::wire::kerberos::PrincipalName;
 use crate::wire::tlv::EncryptAlgorithm;
+pub use dns::{Dns, Resolver, StaticRecord};
 pub use error::SettingsError;
 pub use library::MibSettings;
 use services::Listening;
-pub use services::{Expiry, FqdnTable, Http, Kdc, Keymgmt, Service, Snmp, Tftp};
+pub use services::{Crl, Expiry, FqdnTable, Http, Kdc, Keymgmt, Service, Snmp, Tftp};
 pub use text::{AgentPort, Listen, ListenError, UrlHost};
 
 /// How the file of a secure device is encrypted, where its template does not say otherwise (profile P24).
@@ -188,6 +190,12 @@ pub struct Settings {
     /// `[http]`.
     #[serde(default)]
     pub http: Http,
+    /// `[dns]`.
+    #[serde(default)]
+    pub dns: Dns,
+    /// `[resolver]`.
+    #[serde(default)]
+    pub resolver: Resolver,
     /// `[delivery]`.
     #[serde(default)]
     pub delivery: DeliverySettings,
@@ -269,6 +277,7 @@ impl Settings {
             .chain
             .iter_mut()
             .chain(&mut kdc.device_roots)
+            .chain(&mut kdc.crl.files)
             .chain(&mut self.profile.path)
             .chain(&mut self.mib.path);
         for path in single.into_iter().chain(lists) {
@@ -334,6 +343,8 @@ impl Settings {
             ("http.stall_timeout", self.http.stall_timeout),
             ("http.lifetime", self.http.lifetime),
             ("delivery.provisioning_timer", self.delivery.provisioning_timer),
+            ("dns.ttl", self.dns.ttl),
+            ("dns.negative_ttl", self.dns.negative_ttl),
         ] {
             if value.is_zero() {
                 wrong(key, "the duration is zero", "set a longer one");
@@ -357,6 +368,7 @@ impl Settings {
             Service::Snmp => &self.snmp,
             Service::Tftp => &self.tftp,
             Service::Http => &self.http,
+            Service::Dns => &self.dns,
         }
     }
 
@@ -392,6 +404,15 @@ impl Settings {
             .unwrap_or_else(|_| self.domain.clone())
     }
 
+    /// The zones' name servers: those that the settings name, else `ns.<domain>`.
+    pub fn nameservers(&self) -> Vec<Fqdn> {
+        if self.dns.nameservers.is_empty() {
+            vec![self.host("ns")]
+        } else {
+            self.dns.nameservers.clone()
+        }
+    }
+
     /// The principals whose keys this installation holds: key management, the MTA-FQDN service, the ticket-granting
     /// service.
     pub fn service_principals(&self) -> [PrincipalName; 3] {
@@ -423,6 +444,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::cert::ManufacturerName;
 
     const LEAST: &str = "realm = 'PKTC.EXAMPLE.NET'\ndomain = 'pktc.example.net'\n";
 
@@ -500,7 +522,7 @@ mod tests {
         );
         let error = line(&format!("port_offset = 64000\n{LEAST}"));
         assert!(error.contains(":1:1: port_offset: "), "{error}");
-        assert!(line(&format!("{LEAST}[dns]\n")).contains(":3:2: dns: unknown field"));
+        assert!(line(&format!("{LEAST}[pns]\n")).contains(":3:2: pns: unknown field"));
         assert!(line("realm = ").contains(":1:9: realm: "));
     }
 
@@ -555,9 +577,23 @@ mod tests {
             "AB:".repeat(31)
         );
         let settings = parse(&text).unwrap();
-        let at = settings.kdc.revoked_manufacturers[&[0xab; 32]];
+        let at = settings.kdc.revoked_manufacturers.0[&ManufacturerName::Fingerprint([0xab; 32])];
         assert_eq!(at.to_string(), "2026-01-31T00:00:00.000Z");
         assert!(parse(&text.replace("T02:00:00+02:00", "")).is_err());
+        let named = |name: &str| {
+            let date = "2026-01-31T00:00:00Z";
+            let text = format!("{LEAST}[kdc]\nenabled = false\n[kdc.revoked_manufacturers]\n'{name}' = {date}\n");
+            parse(&text).map(|settings| settings.kdc.revoked_manufacturers.0.into_keys().next().unwrap())
+        };
+        let subject = "C=US, O=Example, CN=Example PacketCable CA";
+        assert_eq!(named(subject), Ok(ManufacturerName::Subject(subject.into())));
+        let serial = ManufacturerName::Serial {
+            issuer: "The Root".into(),
+            serial: vec![0x1a, 0x2b],
+        };
+        assert_eq!(named("serial 1A:2B of The Root"), Ok(serial.clone()));
+        assert_eq!(named("serial 01a2b of The Root"), Ok(serial));
+        assert!(named("serial 1x of The Root").is_err() && named("serial 12").is_err());
     }
 
     #[test]

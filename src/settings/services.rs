@@ -5,14 +5,17 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::text::{AgentPort, Listen, read_duration, read_networks, read_ports};
-use crate::value::{Fqdn, Timestamp, unhex};
-use crate::wire::cert::{CertPolicy, ExpiryPolicy};
+use crate::value::{Fqdn, unhex};
+use crate::wire::cert::{
+    CertPolicy, ExpiryPolicy, ManufacturerName, MissingPolicy, RevocationLists, RevokedManufacturers, StalePolicy,
+};
 use crate::wire::keymgmt::Ciphersuite;
 use crate::wire::snmp::{AuthProtocol, PrivProtocol};
 
@@ -31,11 +34,21 @@ pub enum Service {
     Tftp,
     /// Files by HTTP, TCP.
     Http,
+    /// Names and addresses, UDP and TCP.
+    Dns,
 }
 
 impl Service {
     /// Every service.
-    pub const ALL: [Self; 6] = [Self::Kdc, Self::Keymgmt, Self::Fqdn, Self::Snmp, Self::Tftp, Self::Http];
+    pub const ALL: [Self; 7] = [
+        Self::Kdc,
+        Self::Keymgmt,
+        Self::Fqdn,
+        Self::Snmp,
+        Self::Tftp,
+        Self::Http,
+        Self::Dns,
+    ];
 
     /// Its name: of its table, in logs and in the `ready` line.
     pub const fn name(self) -> &'static str {
@@ -46,6 +59,7 @@ impl Service {
             Self::Snmp => "snmp",
             Self::Tftp => "tftp",
             Self::Http => "http",
+            Self::Dns => "dns",
         }
     }
 
@@ -58,6 +72,7 @@ impl Service {
             Self::Snmp => 162,
             Self::Tftp => 69,
             Self::Http => 80,
+            Self::Dns => 53,
         }
     }
 }
@@ -68,7 +83,7 @@ impl fmt::Display for Service {
     }
 }
 
-fn yes() -> bool {
+pub(super) fn yes() -> bool {
     true
 }
 
@@ -88,7 +103,7 @@ macro_rules! listening {
     )+};
 }
 
-listening!(FqdnTable, Http, Kdc, Keymgmt, Snmp, Tftp);
+listening!(FqdnTable, Http, Kdc, Keymgmt, Snmp, Tftp, super::Dns);
 
 /// `[fqdn]`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -238,6 +253,18 @@ pub struct Expiry {
     pub ca: ExpiryPolicy,
 }
 
+/// `[kdc.crl]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Crl {
+    /// Files of certificate revocation lists, PEM or DER.
+    pub files: Vec<PathBuf>,
+    /// What is done about a list after the time at which the next one was due.
+    pub stale: StalePolicy,
+    /// What is done about certificates of a CA that no list is of.
+    pub missing: MissingPolicy,
+}
+
 /// `[kdc]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -257,9 +284,11 @@ pub struct Kdc {
     pub device_roots: Vec<PathBuf>,
     /// What is done about certificates outside their validity.
     pub expiry: Expiry,
-    /// When manufacturer CAs were revoked, by the SHA-256 fingerprint of their certificates.
+    /// Revocation lists.
+    pub crl: Crl,
+    /// When manufacturer CAs were revoked.
     #[serde(deserialize_with = "read_revoked")]
-    pub revoked_manufacturers: BTreeMap<[u8; 32], Timestamp>,
+    pub revoked_manufacturers: RevokedManufacturers,
     /// Whether the KDC itself refuses devices of a revoked manufacturer; the MTA-FQDN service is told in any case.
     pub refuse_revoked: bool,
     /// How long a ticket is valid.
@@ -295,7 +324,8 @@ impl Default for Kdc {
             chain: vec!["pki/sp-ca.crt.pem".into()],
             device_roots: vec!["pki/mta-root.crt.pem".into()],
             expiry: Expiry::default(),
-            revoked_manufacturers: BTreeMap::new(),
+            crl: Crl::default(),
+            revoked_manufacturers: RevokedManufacturers::default(),
             refuse_revoked: false,
             ticket_lifetime: Duration::from_secs(7 * 86_400),
             clock_skew: Duration::from_secs(300),
@@ -310,34 +340,52 @@ impl Default for Kdc {
 }
 
 impl Kdc {
-    /// What the table says of certificates, as the certificate module takes it.
-    pub fn cert_policy(&self) -> CertPolicy {
+    /// What the table says of certificates, as the certificate module takes it, with the revocation lists of its files.
+    pub fn cert_policy(&self, lists: RevocationLists) -> CertPolicy {
         CertPolicy {
             end_entity: self.expiry.device,
             authority: self.expiry.ca,
             revoked_manufacturers: self.revoked_manufacturers.clone(),
             refuse_revoked: self.refuse_revoked,
+            lists: Arc::new(lists.under(self.crl.stale, self.crl.missing)),
         }
     }
 }
 
-/// Fingerprints as 64 hexadecimal digits, with or without the colons that certificate tools put between them.
-fn read_revoked<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<[u8; 32], Timestamp>, D::Error> {
+/// Dates by manufacturer.
+fn read_revoked<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<RevokedManufacturers, D::Error> {
     let dates = BTreeMap::<String, toml::value::Datetime>::deserialize(deserializer)?;
     let entry = |(name, date): (String, _)| {
-        let octets = unhex(&name.replace(':', "")).and_then(|octets| octets.try_into().ok());
-        let fingerprint = octets.ok_or("expected the SHA-256 fingerprint of a certificate, 64 hexadecimal digits")?;
         let instant = super::text::read_instant(date);
-        Ok((
-            fingerprint,
-            instant.ok_or("expected a date and time with offset, such as 2026-01-31T00:00:00Z")?,
-        ))
+        let instant = instant.ok_or("expected a date and time with offset, such as 2026-01-31T00:00:00Z")?;
+        Ok((manufacturer(&name)?, instant))
     };
-    dates
-        .into_iter()
-        .map(entry)
-        .collect::<Result<_, &str>>()
-        .map_err(serde::de::Error::custom)
+    let entries: Result<_, &str> = dates.into_iter().map(entry).collect();
+    entries.map(RevokedManufacturers).map_err(serde::de::Error::custom)
+}
+
+/// A manufacturer CA: a fingerprint as 64 hexadecimal digits, with or without the colons that certificate tools put
+/// between them; `serial HEX of ISSUER`; or a subject.
+fn manufacturer(text: &str) -> Result<ManufacturerName, &'static str> {
+    let octets = |text: &str| unhex(&text.replace(':', "").to_ascii_lowercase());
+    if let Some(fingerprint) = octets(text).and_then(|octets| octets.try_into().ok()) {
+        return Ok(ManufacturerName::Fingerprint(fingerprint));
+    }
+    let Some(rest) = text.strip_prefix("serial ") else {
+        return Ok(ManufacturerName::Subject(text.to_owned()));
+    };
+    let (serial, issuer) = rest.split_once(" of ").ok_or("expected 'serial HEX of ISSUER'")?;
+    let even = if serial.replace(':', "").len() % 2 == 1 {
+        format!("0{serial}")
+    } else {
+        serial.to_owned()
+    };
+    let serial = octets(&even).ok_or("expected the serial number in hexadecimal digits")?;
+    let leading = serial.iter().take_while(|octet| **octet == 0).count();
+    Ok(ManufacturerName::Serial {
+        issuer: issuer.to_owned(),
+        serial: serial.get(leading..).unwrap_or_default().to_vec(),
+    })
 }
 
 /// A ciphersuite's word: authentication, then privacy.

@@ -117,6 +117,8 @@ pub struct Endpoints {
     pub keymgmt: SocketAddr,
     /// The SNMP entity that takes INFORMs.
     pub snmp: SocketAddr,
+    /// The DNS server; where there is none, names need no resolving.
+    pub dns: Option<SocketAddr>,
 }
 
 impl DeviceSpec {

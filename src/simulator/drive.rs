@@ -1,11 +1,12 @@
 //! One device's run over real sockets: the order of the steps, and what ends them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::agent::{Agent, KeyForm, Security, SelfDescription};
 use super::ap::ApExchange;
 use super::conversation::Conversation;
 use super::device::{DeviceSpec, Endpoints, FlowSpec, SecureSpec, Server, StoredTicket, TicketSource};
+use super::dns;
 use super::fault::Fault;
 use super::fetch;
 use super::file::{self, Expectation, FileFault};
@@ -15,7 +16,8 @@ use super::line::Line;
 use super::report::{DeviceReport, Verdict};
 use super::tcp;
 use crate::model::{ConfigUrl, Delivery, StepId, UrlHost};
-use crate::value::{OsRandom, Timestamp};
+use crate::provisioning::zones::dns_name;
+use crate::value::{Fqdn, OsRandom, Timestamp};
 use crate::wire::pkinit::Identity;
 use crate::wire::snmp::ProvisioningState;
 
@@ -24,7 +26,7 @@ pub async fn provision(device: &DeviceSpec, server: &Server) -> DeviceReport {
     let mut run = Run {
         device,
         server,
-        ladder: Ladder::start(first_step(device)),
+        ladder: Ladder::start(first_step(device, server)),
         delivery: None,
     };
     let climb = run.climb();
@@ -49,9 +51,11 @@ pub async fn provision(device: &DeviceSpec, server: &Server) -> DeviceReport {
     }
 }
 
-fn first_step(device: &DeviceSpec) -> StepId {
+fn first_step(device: &DeviceSpec, server: &Server) -> StepId {
+    let dns = server.endpoints(device.family()).and_then(|endpoints| endpoints.dns);
     match &device.flow {
         FlowSpec::Secure(secure) => match secure.ticket {
+            TicketSource::Kdc { .. } if dns.is_some() => StepId::SRV_REQUEST,
             TicketSource::Kdc { .. } => StepId::AS_REQUEST,
             TicketSource::Stored(_) => StepId::AP_REQUEST,
         },
@@ -73,6 +77,7 @@ impl Run<'_> {
         let mut line = Line::bind(self.device.address).await?;
         match &self.device.flow {
             FlowSpec::Secure(secure) => {
+                let endpoints = self.resolve(secure, endpoints, &mut line).await?;
                 let ticket = self.ticket(secure, &endpoints, &mut line).await?;
                 let security = self.keys(secure, &ticket, &endpoints, &mut line).await?;
                 let expectation =
@@ -94,6 +99,60 @@ impl Run<'_> {
                     .await
             }
         }
+    }
+
+    /// Where DNS says that the KDC and the SNMP entity are: steps eUE-5 to eUE-8, for a device that needs a ticket.
+    async fn resolve(
+        &mut self,
+        secure: &SecureSpec,
+        endpoints: Endpoints,
+        line: &mut Line,
+    ) -> Result<Endpoints, Fault> {
+        let (Some(server), TicketSource::Kdc { .. }) = (endpoints.dns, &secure.ticket) else {
+            return Ok(endpoints);
+        };
+        let mut client = self.dns(server, line);
+        let (realm, prov) = (&self.server.realm, &self.server.prov_fqdn);
+        let found = client.find(realm, prov, &mut self.ladder).await?;
+        self.ladder.begin(StepId::AS_REQUEST);
+        let snmp = dns::choose(&found.snmp, endpoints.snmp.ip());
+        Ok(Endpoints {
+            kdc: SocketAddr::new(dns::choose(&found.kdc, endpoints.kdc.ip()), found.port),
+            snmp: SocketAddr::new(snmp, endpoints.snmp.port()),
+            ..endpoints
+        })
+    }
+
+    fn dns<'l>(&self, server: SocketAddr, line: &'l mut Line) -> dns::Client<'l> {
+        dns::Client {
+            server,
+            line,
+            backoff: self.device.timers.kdc,
+            family: self.device.family(),
+        }
+    }
+
+    /// The address of a URL's host: by steps eUE-20 and eUE-21 where there is DNS.
+    async fn host(&mut self, name: &Fqdn) -> Result<IpAddr, Fault> {
+        let unresolved = || Fault::Unresolved(name.clone());
+        let family = self.device.family();
+        let known = self.server.resolve(name, family);
+        let Some(server) = self.server.endpoints(family).and_then(|endpoints| endpoints.dns) else {
+            return known.ok_or_else(unresolved);
+        };
+        self.ladder.begin(StepId::HOST_REQUEST);
+        self.ladder.done(name.to_string());
+        self.ladder.begin(StepId::HOST_REPLY);
+        let mut line = Line::bind(self.device.address).await?;
+        let mut client = self.dns(server, &mut line);
+        let addresses = client.addresses_of(dns_name(name), &mut self.ladder).await?;
+        let address = known.map_or_else(
+            || addresses.first().copied(),
+            |known| Some(dns::choose(&addresses, known)),
+        );
+        self.ladder.done(format!("{} addresses", addresses.len()));
+        self.ladder.begin(StepId::FILE_REQUEST);
+        address.ok_or_else(unresolved)
     }
 
     /// The ticket for the provisioning server: steps eUE-9 and eUE-10, or the one in the device's memory.
@@ -224,10 +283,7 @@ impl Run<'_> {
     async fn download(&mut self, url: &ConfigUrl) -> Result<Vec<u8>, Fault> {
         let address = match url.host() {
             UrlHost::Address(address) => *address,
-            UrlHost::Name(name) => {
-                let resolved = self.server.resolve(name, self.device.family());
-                resolved.ok_or_else(|| Fault::Unresolved(name.clone()))?
-            }
+            UrlHost::Name(name) => self.host(name).await?,
         };
         self.ladder.done(url.to_string());
         self.ladder.begin(StepId::FILE_DELIVERED);

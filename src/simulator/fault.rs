@@ -70,6 +70,12 @@ pub enum Fault {
     /// A name in the URL has no address of the device's family.
     #[error("{0} has no address of the device's family")]
     Unresolved(Fqdn),
+    /// The DNS server refused, or knows no such name.
+    #[error("DNS: {0}")]
+    Dns(&'static str),
+    /// The DNS server has no record of the kind that is needed.
+    #[error("DNS: no {0} record")]
+    NoRecord(&'static str),
     /// The TFTP transfer failed.
     #[error("TFTP: {0}")]
     Tftp(#[from] tftp::DownloadError),

@@ -9,6 +9,7 @@ pub mod ap;
 mod backoff;
 mod conversation;
 mod device;
+mod dns;
 mod drive;
 pub mod factory;
 mod fault;

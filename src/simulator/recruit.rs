@@ -258,6 +258,7 @@ pub fn server(settings: &Settings, profile: Profile) -> Result<Arc<Server>, Recr
             kdc: listener(Service::Kdc).unwrap_or(nobody),
             keymgmt: listener(Service::Keymgmt).unwrap_or(nobody),
             snmp,
+            dns: listener(Service::Dns),
         })
     };
     let addresses = |service| settings.listeners(service).into_iter().map(|listener| listener.ip());

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::provisioning::{AsRefused, DeviceFacts};
 use crate::service::core::Core;
+use crate::service::resolver::Resolver;
 use crate::value::{Fqdn, OsRandom, Timestamp};
 use crate::wire::cert::DeviceIdentity;
 use crate::wire::fqdn::{self, FqdnErrorCode, FqdnOutcome, FqdnQuery, FqdnRequest, FqdnSent, VERSION_1};
@@ -29,34 +30,34 @@ pub struct FqdnServers {
     pub timeout: Duration,
     /// How often the query is sent again.
     pub retries: u32,
+    /// The port of servers that are found by their names.
+    pub port: u16,
 }
 
 /// Asks provisioning servers for devices' names and addresses.
 pub struct FqdnClient {
     servers: FqdnServers,
+    resolver: Resolver,
     /// The KDC as a Kerberos client.
     kdc: Principal,
 }
 
 impl FqdnClient {
     /// A client that asks as the KDC `kdc` (profile P18).
-    pub fn new(servers: FqdnServers, kdc: &Fqdn, core: &Arc<Core>) -> Self {
+    pub fn new(servers: FqdnServers, resolver: Resolver, kdc: &Fqdn, core: &Arc<Core>) -> Self {
         Self {
             servers,
+            resolver,
             kdc: PrincipalName::kdcquery(kdc).at(&core.policy.realm),
         }
     }
 
-    /// Asks the provisioning server `name` for the device. Only servers that the operator named are asked: the name
-    /// comes from the device.
+    /// Asks the provisioning server `name` for the device. The name comes from the device: only servers that the operator
+    /// named, or gave a key for, are asked.
     ///
     /// # Errors
     /// [`AsRefused`] with what the device is told.
     pub async fn ask(&self, core: &Core, name: &Fqdn, identity: &DeviceIdentity) -> Result<DeviceFacts, AsRefused> {
-        let Some(server) = self.servers.by_name.get(name).copied() else {
-            let reason = format!("no MTA-FQDN service is known for {name}: add it to [kdc] fqdn_servers");
-            return Err(AsRefused::new(KrbErrorCode::ServiceUnknown, reason));
-        };
         let service = PrincipalName::mtafqdnmap(name);
         let keys = core
             .keys
@@ -66,6 +67,10 @@ impl FqdnClient {
         let Some(key) = keys.first() else {
             let reason = format!("no key is known for {service}: import the one that {name} has");
             return Err(AsRefused::new(KrbErrorCode::ServiceUnknown, reason));
+        };
+        let server = match self.servers.by_name.get(name) {
+            Some(server) => *server,
+            None => self.find(name).await?,
         };
         let outcome = self
             .query(core, server, &service, key, identity)
@@ -79,6 +84,15 @@ impl FqdnClient {
                 error.error_code
             ))),
         }
+    }
+
+    /// Where DNS says that the provisioning server `name` is.
+    async fn find(&self, name: &Fqdn) -> Result<SocketAddr, AsRefused> {
+        let found = self.resolver.addresses(name).await;
+        let addresses = found.map_err(|error| unavailable(format!("{error}: add it to [kdc] fqdn_servers")))?;
+        let first = addresses.first().copied();
+        let first = first.ok_or_else(|| unavailable(format!("{name} has no address")))?;
+        Ok(SocketAddr::new(first, self.servers.port))
     }
 
     /// Sends the query until it is answered. Each one leaves from a port of its own, so that the answers of many at once

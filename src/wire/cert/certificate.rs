@@ -10,6 +10,7 @@ use openssl::rsa::Rsa;
 use openssl::sign::Verifier;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
+use x509_parser::extensions::ExtendedKeyUsage;
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate, X509Name};
 use x509_parser::public_key::PublicKey;
 
@@ -58,8 +59,12 @@ pub struct Constraints {
     pub path_length: Option<u32>,
     /// keyUsage's keyCertSign; `None` where the extension is absent.
     pub cert_sign: Option<bool>,
+    /// keyUsage's cRLSign; `None` where the extension is absent.
+    pub crl_sign: Option<bool>,
     /// keyUsage's digitalSignature; `None` where the extension is absent.
     pub digital_signature: Option<bool>,
+    /// extendedKeyUsage's purposes in dotted form; `None` where the extension is absent.
+    pub purposes: Option<Vec<String>>,
 }
 
 /// Whether what stands around the signed part is what belongs there: the SEQUENCE, the signature algorithm octet for octet
@@ -179,12 +184,15 @@ impl Certificate {
     /// Whether this certificate's signature verifies under `issuer`'s key: RSA PKCS#1 v1.5 with SHA-1 or the SHA-2
     /// family over the octets of tbsCertificate as received. Nothing else about the issuer is looked at.
     pub fn is_signed_by(&self, issuer: &Self) -> bool {
-        let Some(digest) = self.digest else { return false };
         let signature = &self.der[self.signature.clone()];
         let tbs = &self.der[self.tbs.clone()];
-        Verifier::new(digest, &issuer.key)
-            .and_then(|mut verifier| verifier.verify_oneshot(signature, tbs))
-            .unwrap_or(false)
+        verifies(self.digest, &issuer.key, signature, tbs)
+    }
+
+    /// The last common name of the issuer.
+    pub fn issuer_common_name(&self) -> Option<String> {
+        let (_, issuer) = X509Name::from_der(self.issuer()).ok()?;
+        issuer.iter_common_name().map(|cn| text(cn.as_slice())).last()
     }
 
     /// The content of the first otherName of `oid` (dotted) in the subjectAltName.
@@ -211,14 +219,23 @@ impl PartialEq for Certificate {
 impl Eq for Certificate {}
 
 /// Where `part` lies within `whole`, or `None` where it is not a slice of it.
-fn span(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+pub(super) fn span(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
     let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
     let end = start.checked_add(part.len())?;
     (end <= whole.len()).then_some(start..end)
 }
 
+/// Whether `signature` over `signed` verifies under `key`: RSA PKCS#1 v1.5 with `digest`, which is `None` for algorithms
+/// that are not verified.
+pub(super) fn verifies(digest: Option<MessageDigest>, key: &PKey<Public>, signature: &[u8], signed: &[u8]) -> bool {
+    let Some(digest) = digest else { return false };
+    Verifier::new(digest, key)
+        .and_then(|mut verifier| verifier.verify_oneshot(signature, signed))
+        .unwrap_or(false)
+}
+
 /// The digest of a signature algorithm (RFC 3279 §2.2.1, RFC 4055 §5), `None` for those that are not verified.
-fn signature_digest(oid: &str) -> Option<MessageDigest> {
+pub(super) fn signature_digest(oid: &str) -> Option<MessageDigest> {
     match oid {
         "1.2.840.113549.1.1.5" => Some(MessageDigest::sha1()),
         "1.2.840.113549.1.1.11" => Some(MessageDigest::sha256()),
@@ -267,6 +284,7 @@ fn extensions(parsed: &X509Certificate<'_>) -> Result<(Constraints, OtherNames),
             }
             ParsedExtension::KeyUsage(usage) if constraints.cert_sign.is_none() => {
                 constraints.cert_sign = Some(usage.key_cert_sign());
+                constraints.crl_sign = Some(usage.crl_sign());
                 constraints.digital_signature = Some(usage.digital_signature());
             }
             ParsedExtension::BasicConstraints(_) | ParsedExtension::KeyUsage(_) => return Err("an extension twice"),
@@ -280,6 +298,9 @@ fn extensions(parsed: &X509Certificate<'_>) -> Result<(Constraints, OtherNames),
                 }))
             }
             // Whether a purpose or a policy fits is left open: devices carry odd ones or none (fact sheet security §5).
+            ParsedExtension::ExtendedKeyUsage(usage) if constraints.purposes.is_none() => {
+                constraints.purposes = Some(purposes(usage));
+            }
             ParsedExtension::ExtendedKeyUsage(_) | ParsedExtension::CertificatePolicies(_) => {}
             _ if extension.critical => return Err("a critical extension that is not understood"),
             _ => {}
@@ -288,8 +309,29 @@ fn extensions(parsed: &X509Certificate<'_>) -> Result<(Constraints, OtherNames),
     Ok((constraints, other_names))
 }
 
+/// The purposes of an extendedKeyUsage (RFC 5280 §4.2.1.12) in dotted form.
+fn purposes(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
+    const ID_KP: &str = "1.3.6.1.5.5.7.3";
+    let known = [
+        (usage.any, "2.5.29.37.0".to_owned()),
+        (usage.server_auth, format!("{ID_KP}.1")),
+        (usage.client_auth, format!("{ID_KP}.2")),
+        (usage.code_signing, format!("{ID_KP}.3")),
+        (usage.email_protection, format!("{ID_KP}.4")),
+        (usage.time_stamping, format!("{ID_KP}.8")),
+        (usage.ocsp_signing, format!("{ID_KP}.9")),
+    ];
+    let known = known
+        .into_iter()
+        .filter(|(there, _)| *there)
+        .map(|(_, purpose)| purpose);
+    known
+        .chain(usage.other.iter().map(|purpose| purpose.to_id_string()))
+        .collect()
+}
+
 /// A DER Name as text for people.
-fn name_text(name: &[u8]) -> String {
+pub(super) fn name_text(name: &[u8]) -> String {
     X509Name::from_der(name).map_or_else(|_| "?".to_owned(), |(_, name)| printable(&name.to_string()))
 }
 
@@ -299,7 +341,7 @@ fn text(octets: &[u8]) -> String {
 }
 
 /// `text` cut to 160 characters, control characters replaced: it comes from a stranger and goes to a log.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars()
         .take(160)
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })

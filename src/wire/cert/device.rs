@@ -96,11 +96,11 @@ impl VerifiedDevice {
     /// Judges the chain at `now` under `policy`.
     ///
     /// # Errors
-    /// `Expired` and `Revoked`, where the policy refuses them.
+    /// `Expired`, `Revoked`, `RevocationUnknown` and `RevocationStale`, where the policy refuses them.
     pub fn admit(self: &Arc<Self>, policy: &CertPolicy, now: Timestamp) -> Result<DeviceIdentity, CertError> {
         let warnings = policy.judge(&self.path, now)?;
         let manufacturer = self.manufacturer();
-        let revoked = policy.revoked_manufacturers.get(&manufacturer.fingerprint()).copied();
+        let revoked = policy.revoked_manufacturers.since(manufacturer);
         match revoked {
             Some(since) if policy.refuse_revoked && since <= now => Err(CertError::Revoked {
                 subject: manufacturer.subject_text(),

@@ -64,13 +64,25 @@ pub enum CertError {
         /// Last instant of its validity.
         not_after: Timestamp,
     },
-    /// The manufacturer's certificate is revoked, where the policy refuses that.
-    #[error("the manufacturer certificate of '{subject}' is revoked since {since}")]
+    /// A certificate is revoked: by a revocation list, or, where the policy refuses that, by the operator's word on the
+    /// manufacturer.
+    #[error("the certificate of '{subject}' is revoked since {since}")]
     Revoked {
-        /// The manufacturer's CA.
+        /// Whose certificate.
         subject: String,
         /// Since when.
         since: Timestamp,
+    },
+    /// No revocation list is of this CA, where the policy wants one.
+    #[error("there is no revocation list of '{0}'")]
+    RevocationUnknown(String),
+    /// The revocation list is too old, where the policy refuses that.
+    #[error("the revocation list of '{issuer}' is old: the next one was due at {due}")]
+    RevocationStale {
+        /// Whose list.
+        issuer: String,
+        /// When the next one was due.
+        due: Timestamp,
     },
     /// The subject names no MAC address, or several.
     #[error("the subject '{0}' has no common name that is one MAC address")]
@@ -95,9 +107,9 @@ pub enum CertError {
 
 impl CertError {
     /// The Kerberos error number (early PKINIT drafts §3.1; fact sheet security §4.7, numbers CERTAIN, choice LIKELY):
-    /// 62 not trusted, 65 key too weak, 70 cannot verify, 71 invalid, 72 revoked, 75 client name mismatch,
-    /// 76 KDC name mismatch. (63, 64, 66, 73 and 74 arise outside the chain itself: in the answering KDC's choice of
-    /// its own certificate, in the CMS signature, and in revocation services that PacketCable does not have.)
+    /// 62 not trusted, 65 key too weak, 70 cannot verify, 71 invalid, 72 revoked, 73 no revocation list, 74 only an old
+    /// one, 75 client name mismatch, 76 KDC name mismatch. (63, 64 and 66 arise outside the chain itself: in the
+    /// answering KDC's choice of its own certificate, and in the CMS signature.)
     pub fn krb_code(&self) -> i32 {
         match self {
             Self::NotTrusted(_) | Self::Organisation { .. } => 62,
@@ -105,6 +117,8 @@ impl CertError {
             Self::Empty | Self::TooMany(_) | Self::IssuerUnknown(_) | Self::TooLong => 70,
             Self::Malformed { .. } | Self::Signature { .. } | Self::NotAnAuthority { .. } | Self::Expired { .. } => 71,
             Self::Revoked { .. } => 72,
+            Self::RevocationUnknown(_) => 73,
+            Self::RevocationStale { .. } => 74,
             Self::NoMac(_) => 75,
             Self::KdcName { .. } => 76,
         }

@@ -18,7 +18,7 @@ use openssl::x509::extension::{
 };
 use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509NameBuilder};
 
-use super::provider::{PKINIT_SAN, kdc_kerberos_name};
+use super::provider::{KDC_PURPOSE, PKINIT_SAN, kdc_kerberos_name};
 use crate::value::{Fqdn, MacAddress, Random, Realm, Timestamp};
 
 /// Why a certificate could not be issued.
@@ -195,7 +195,8 @@ pub fn local_system_ca(
     issue(Some(issuer), key, &name, terms, &authority_extensions(Some(0))?)
 }
 
-/// The certificate of the KDC `fqdn` of `realm`: id-pkinit-san krbtgt/REALM, and its name as dNSName.
+/// The certificate of the KDC `fqdn` of `realm`: id-pkinit-san krbtgt/REALM, its name as dNSName, and the purpose that
+/// RFC 4556 has for KDCs.
 ///
 /// # Errors
 /// See [`IssueError`].
@@ -220,7 +221,8 @@ pub fn kdc(
         .dns(fqdn.as_str())
         .build(&context.x509v3_context(None, None))?;
     let usage = KeyUsage::new().critical().digital_signature().build()?;
-    issue(Some(issuer), key, &name, terms, &[usage, names])
+    let purpose = ExtendedKeyUsage::new().other(KDC_PURPOSE).build()?;
+    issue(Some(issuer), key, &name, terms, &[usage, purpose, names])
 }
 
 /// The certificate of a bootstrapping (HTTPS) server: every name as dNSName, every address as iPAddress. The first name

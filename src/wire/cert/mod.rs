@@ -13,6 +13,9 @@ pub mod issue;
 mod pem;
 mod policy;
 mod provider;
+mod revocation;
+#[cfg(test)]
+mod revocation_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -24,6 +27,9 @@ pub use chain::{MAX_AUTHORITIES, MAX_CERTIFICATES, TrustAnchors, VerifiedPath};
 pub(crate) use device::mac_of;
 pub use device::{ChainCache, DeviceIdentity, NoCache, VerifiedDevice, chain_key};
 pub use error::CertError;
-pub use pem::{PemError, certificates_from_pem, certificates_to_pem, key_from_pem, key_to_pem};
+pub use pem::{PemError, certificates_from_pem, certificates_to_pem, crls_from_file, key_from_pem, key_to_pem};
 pub use policy::{CertPolicy, CertWarning, ExpiryPolicy};
-pub use provider::{PKINIT_SAN, ProviderIdentity};
+pub use provider::{KDC_PURPOSE, PKINIT_SAN, ProviderIdentity, check_kdc_purpose, names_kdc_of};
+pub use revocation::{
+    CrlError, ManufacturerName, MissingPolicy, RevocationList, RevocationLists, RevokedManufacturers, StalePolicy,
+};

@@ -2,6 +2,7 @@
 
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
+use x509_parser::pem::Pem;
 
 use crate::value::Secret;
 
@@ -11,6 +12,9 @@ pub enum PemError {
     /// No certificate, or one that cannot be read.
     #[error("no readable certificate in the PEM text")]
     Certificate,
+    /// No certificate revocation list, or one that cannot be read.
+    #[error("no readable revocation list (X509 CRL, or DER)")]
+    Crl,
     /// No RSA private key, or one that cannot be read (an encrypted one cannot).
     #[error("no readable RSA private key in the PEM text")]
     Key,
@@ -29,6 +33,20 @@ pub fn certificates_from_pem(text: &[u8]) -> Result<Vec<Vec<u8>>, PemError> {
         .iter()
         .map(|certificate| certificate.to_der().map_err(|_| PemError::Certificate))
         .collect()
+}
+
+/// The DER revocation lists of a file: PEM with any number of them, or one DER list. Nothing else may stand in it.
+///
+/// # Errors
+/// `Crl` where there is none or one is damaged.
+pub fn crls_from_file(octets: &[u8]) -> Result<Vec<Vec<u8>>, PemError> {
+    if octets.first() == Some(&0x30) {
+        return Ok(vec![octets.to_vec()]);
+    }
+    let lists: Option<Vec<Vec<u8>>> = Pem::iter_from_buffer(octets)
+        .map(|pem| pem.ok().filter(|pem| pem.label == "X509 CRL").map(|pem| pem.contents))
+        .collect();
+    lists.filter(|lists| !lists.is_empty()).ok_or(PemError::Crl)
 }
 
 /// DER certificates as one PEM text.

@@ -1,9 +1,9 @@
 //! What the operator decides about certificates.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use super::{CertError, Certificate};
+use super::{CertError, Certificate, RevocationLists, RevokedManufacturers};
 use crate::value::Timestamp;
 
 /// What to do about a certificate outside its validity. Many roots and manufacturer CAs of 2000 and 2001 have
@@ -27,11 +27,13 @@ pub struct CertPolicy {
     pub end_entity: ExpiryPolicy,
     /// For CA certificates, the anchor among them.
     pub authority: ExpiryPolicy,
-    /// When manufacturer certificates were revoked, by [`Certificate::fingerprint`]. The KDC passes the time on in the
+    /// When manufacturer certificates were revoked, by the operator's word. The KDC passes the time on in the
     /// MTA-FQDN request, where the provisioning server weighs it (fact sheet security §3.1).
-    pub revoked_manufacturers: BTreeMap<[u8; 32], Timestamp>,
+    pub revoked_manufacturers: RevokedManufacturers,
     /// Refuse devices of a revoked manufacturer at the KDC already.
     pub refuse_revoked: bool,
+    /// Revocation lists. What they name is refused.
+    pub lists: Arc<RevocationLists>,
 }
 
 /// Something odd that was accepted.
@@ -43,6 +45,13 @@ pub enum CertWarning {
         subject: String,
         /// The last instant of its validity.
         not_after: Timestamp,
+    },
+    /// A revocation list is used after the time at which the next one was due.
+    StaleList {
+        /// Whose list.
+        issuer: String,
+        /// When the next one was due.
+        due: Timestamp,
     },
     /// The end entity's keyUsage does not allow signatures, yet it signed.
     NoDigitalSignature,
@@ -57,6 +66,12 @@ impl fmt::Display for CertWarning {
                 write!(
                     f,
                     "the certificate of '{subject}', valid to {not_after}, is outside its validity"
+                )
+            }
+            Self::StaleList { issuer, due } => {
+                write!(
+                    f,
+                    "the revocation list of '{issuer}' is old: the next one was due at {due}"
                 )
             }
             Self::NoDigitalSignature => f.write_str("keyUsage does not allow digital signatures"),
@@ -86,16 +101,18 @@ impl ExpiryPolicy {
 }
 
 impl CertPolicy {
-    /// Judges a verified chain at `now`: its dates, and what is odd about its end entity.
+    /// Judges a verified chain at `now`: its dates, what revocation lists say of it, and what is odd about its end entity.
     ///
     /// # Errors
-    /// `Expired` where a certificate is outside its validity and its kind's policy enforces that.
+    /// `Expired` where a certificate is outside its validity and its kind's policy enforces that; `Revoked`,
+    /// `RevocationStale`, `RevocationUnknown`.
     pub(super) fn judge(&self, path: &super::VerifiedPath, now: Timestamp) -> Result<Vec<CertWarning>, CertError> {
         let mut warnings = Vec::new();
         warnings.extend(self.end_entity.judge(&path.leaf, now)?);
         for authority in &path.authorities {
             warnings.extend(self.authority.judge(authority, now)?);
         }
+        warnings.extend(self.lists.judge(path, now)?);
         if path.leaf.constraints.digital_signature == Some(false) {
             warnings.push(CertWarning::NoDigitalSignature);
         }

@@ -10,6 +10,23 @@ use crate::value::{Realm, Timestamp};
 /// id-pkinit-san, the otherName that carries a Kerberos name (fact sheet security §5, CERTAIN).
 pub const PKINIT_SAN: &str = "1.3.6.1.5.2.2";
 
+/// id-pkinit-KPKdc, the purpose of a KDC's certificate (RFC 4556 §3.2.4).
+pub const KDC_PURPOSE: &str = "1.3.6.1.5.2.3.5";
+
+/// anyExtendedKeyUsage (RFC 5280 §4.2.1.12).
+const ANY_PURPOSE: &str = "2.5.29.37.0";
+
+/// Whether stock PKINIT clients take the certificate for a KDC's by its purpose (RFC 4556 §3.2.4): it has the purpose,
+/// or it states none, since its id-pkinit-san says the same.
+pub fn check_kdc_purpose(certificate: &Certificate) -> bool {
+    let purposes = certificate.constraints.purposes.as_ref();
+    purposes.is_none_or(|purposes| {
+        purposes
+            .iter()
+            .any(|purpose| purpose == KDC_PURPOSE || purpose == ANY_PURPOSE)
+    })
+}
+
 /// KerberosName ::= SEQUENCE { realm [0] Realm, principalName [1] PrincipalName } of id-pkinit-san.
 #[derive(AsnType, Decode, Encode, Debug, Clone, PartialEq, Eq)]
 struct KerberosName {
@@ -113,7 +130,7 @@ impl ProviderIdentity {
 
 /// Whether the certificate's id-pkinit-san is krbtgt/REALM in REALM; realms compare without case, name types do not
 /// matter.
-fn names_kdc_of(certificate: &Certificate, realm: &Realm) -> bool {
+pub fn names_kdc_of(certificate: &Certificate, realm: &Realm) -> bool {
     let expected = realm.as_str().as_bytes();
     let is_realm = |text: &GeneralString| text.as_bytes().eq_ignore_ascii_case(expected);
     certificate

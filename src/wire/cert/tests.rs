@@ -215,10 +215,42 @@ fn revocation_is_told_and_refused_where_the_operator_says_so() {
     let device = Arc::new(device_of(&[&h.device, &h.manufacturer]).unwrap());
     let since = Timestamp::from_unix(NOW.unix() - 60);
     let mut policy = CertPolicy::default();
-    policy
-        .revoked_manufacturers
-        .insert(device.manufacturer().fingerprint(), since);
-    assert_eq!(device.admit(&policy, NOW).unwrap().manufacturer_revoked, Some(since));
+    let manufacturer = device.manufacturer();
+    let serial = der::without_leading_zeros(manufacturer.serial()).to_vec();
+    let names = [
+        ManufacturerName::Fingerprint(manufacturer.fingerprint()),
+        ManufacturerName::Subject(manufacturer.subject_text()),
+        ManufacturerName::Subject("Example Devices PacketCable CA".into()),
+        ManufacturerName::Serial {
+            issuer: manufacturer.issuer_text(),
+            serial: serial.clone(),
+        },
+        ManufacturerName::Serial {
+            issuer: "PacketCable Root Device Certificate Authority".into(),
+            serial: serial.clone(),
+        },
+    ];
+    for name in names {
+        policy.revoked_manufacturers.0 = [(name.clone(), since)].into();
+        let told = device.admit(&policy, NOW).unwrap().manufacturer_revoked;
+        assert_eq!(told, Some(since), "{name:?}");
+    }
+    let strangers = [
+        ManufacturerName::Subject("Example Devices".into()),
+        ManufacturerName::Serial {
+            issuer: "Example Devices PacketCable CA".into(),
+            serial,
+        },
+    ];
+    for name in strangers {
+        let mut policy = policy.clone();
+        policy.revoked_manufacturers.0 = [(name.clone(), since)].into();
+        assert_eq!(
+            device.admit(&policy, NOW).unwrap().manufacturer_revoked,
+            None,
+            "{name:?}"
+        );
+    }
     policy.refuse_revoked = true;
     let refused = device.admit(&policy, NOW).unwrap_err();
     assert_eq!(refused.krb_code(), 72);
@@ -280,6 +312,8 @@ fn only_the_realms_kdc_is_its_kdc() {
     let server = issue::bootstrap(&h.provider, key(5), "Example Operator", &[fqdn], &[], &terms()).unwrap();
     let server = provider_of(&[&server, &h.provider]).unwrap();
     assert!(server.check_kdc_of(&realm()).is_err());
+    assert!(check_kdc_purpose(&kdc.path.leaf) && !check_kdc_purpose(&server.path.leaf));
+    assert!(check_kdc_purpose(&kdc.path.authorities[0]), "no purpose at all");
 }
 
 #[test]
@@ -336,6 +370,8 @@ fn the_openssl_tool_verifies_what_is_issued() {
     let kdc = text(&h.kdc);
     assert!(kdc.contains("CN = kdc.pktc.example.net"), "{kdc}");
     assert!(kdc.contains("othername: 1.3.6.1.5.2.2"), "{kdc}");
+    // RFC 4556 §3.2.4, by the name that openssl has for it.
+    assert!(kdc.contains("Signing KDC Response"), "{kdc}");
 }
 
 #[test]
