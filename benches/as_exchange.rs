@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use hardline::provisioning::{self, DeviceFacts, Granting, Kdc, Policy};
+use hardline::provisioning::{self, DeviceFacts, Granting, Kdc, KdcRequest, Policy};
+use hardline::settings::EtypePolicy;
 use hardline::value::{Fqdn, MacAddress, Realm, SeededRandom, Timestamp};
 use hardline::wire::cert::issue::{self, Credential, Terms};
 use hardline::wire::cert::{CertPolicy, ChainCache, ExpiryPolicy, NoCache, TrustAnchors, VerifiedDevice};
@@ -71,6 +72,9 @@ fn world() -> World {
                 ..CertPolicy::default()
             },
             allow_oakley1: false,
+            stock_min_bits: 1024,
+            prefer_rfc4556: false,
+            etypes: EtypePolicy::default(),
             reply_key: ReplyKeyRule::default(),
             pad: PadForm::default(),
             ticket_lifetime: Duration::from_secs(7 * 86_400),
@@ -136,10 +140,13 @@ impl World {
         random: &mut SeededRandom,
     ) -> usize {
         let mut answered = || {
-            let request = provisioning::check(datagram, &self.kdc)?;
-            let pkinit = provisioning::authenticate(&request, &self.kdc, chains, NOW)?;
+            let KdcRequest::Pkinit(request) = provisioning::read_request(datagram, &self.kdc)? else {
+                panic!("another exchange than AS by PKINIT");
+            };
+            let claim = provisioning::claim(&request, &self.kdc, chains, NOW)?;
+            let pkinit = provisioning::prove(&request, &claim, &self.kdc, chains, NOW)?;
             let granting = Granting {
-                service_key: &self.service_key,
+                service_keys: std::slice::from_ref(&self.service_key),
                 pair: provisioning::group(&pkinit).map(|_| &self.pair),
                 source: SocketAddr::from(([192, 0, 2, 7], 40_000)),
                 asked: NOW,

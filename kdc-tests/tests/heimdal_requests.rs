@@ -10,7 +10,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use capture::{Capture, assert_well_formed, field};
-use hardline::provisioning::{self, AsRefused, AsRequest, DeviceFacts, Grant, Granting, Kdc, Policy};
+use hardline::provisioning::{self, AsRequest, DeviceFacts, Grant, Granting, Kdc, KdcRefused, KdcRequest, Policy};
+use hardline::settings::EtypePolicy;
 use hardline::value::{Realm, Secret, SeededRandom, Timestamp};
 use hardline::wire::cert::issue::{self, Credential, Terms};
 use hardline::wire::cert::{CertPolicy, NoCache, TrustAnchors, certificates_from_pem, certificates_to_pem};
@@ -98,6 +99,9 @@ impl World {
                 anchors: TrustAnchors::from_der(device_root).expect("a root"),
                 certificates: CertPolicy::default(),
                 allow_oakley1: false,
+                stock_min_bits: 1024,
+                prefer_rfc4556: false,
+                etypes: EtypePolicy::default(),
                 reply_key: ReplyKeyRule::default(),
                 pad: PadForm::default(),
                 ticket_lifetime: Duration::from_secs(7 * 86_400),
@@ -114,20 +118,23 @@ impl World {
         }
     }
 
-    fn believe(&self, datagram: &[u8], now: Timestamp) -> Result<(AsRequest, PkinitRequest), AsRefused> {
-        let request = provisioning::check(datagram, &self.kdc)?;
-        let pkinit = provisioning::authenticate(&request, &self.kdc, &NoCache, now)?;
+    fn believe(&self, datagram: &[u8], now: Timestamp) -> Result<(AsRequest, PkinitRequest), KdcRefused> {
+        let KdcRequest::Pkinit(request) = provisioning::read_request(datagram, &self.kdc)? else {
+            panic!("another exchange than AS by PKINIT");
+        };
+        let claim = provisioning::claim(&request, &self.kdc, &NoCache, now)?;
+        let pkinit = provisioning::prove(&request, &claim, &self.kdc, &NoCache, now)?;
         Ok((request, pkinit))
     }
 
-    fn grant(&self, vector: &Vector) -> Result<(PkinitRequest, Grant), AsRefused> {
+    fn grant(&self, vector: &Vector) -> Result<(PkinitRequest, Grant), KdcRefused> {
         let (request, pkinit) = self.believe(&vector.datagram, vector.sent)?;
         let facts = DeviceFacts {
             fqdn: "mta-001122334455.pktc.example.net".parse().expect("a name"),
             addresses: vec![address(CLIENT).ip()],
         };
         let granting = Granting {
-            service_key: &self.service_key,
+            service_keys: std::slice::from_ref(&self.service_key),
             pair: provisioning::group(&pkinit).map(|_| &self.pair),
             source: address(CLIENT),
             asked: vector.sent,
@@ -293,7 +300,7 @@ fn every_request_is_answered_and_the_answer_opens() {
             ticket.client().to_string(),
             "mta/mta-001122334455.pktc.example.net@PKTC.EXAMPLE.NET"
         );
-        // One asks for a ticket-granting ticket. The server has no key for that name, so that it would answer with code 7.
+        // One asks for a ticket-granting ticket.
         assert_eq!(part.sname == server, vector.name != "2004-dh-tgt", "{}", vector.name);
         // Heimdal asks for ten hours, where it asks.
         let hours = (part.endtime.unix() - vector.sent.unix()) / 3600;
@@ -319,7 +326,11 @@ fn tshark_dissects_every_answer_and_a_refusal_of_each() {
         };
         capture.udp(client, server, &vector.datagram);
         capture.udp(server, client, &grant.reply);
-        capture.udp(server, client, &refused.message(&world.kdc, late));
+        capture.udp(
+            server,
+            client,
+            &refused.message(&world.kdc, late, &mut SeededRandom::new(10)),
+        );
     }
     for (packet, kind) in capture.dissect(&[]).iter().zip(["10", "11", "30"].into_iter().cycle()) {
         assert_well_formed(packet);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -99,21 +99,30 @@ fn make(args: &Args, settings: &Settings, text: &str) -> Result<(), CliError> {
     let key = MasterKey::generate(&mut OsRandom);
     key.write_new(&settings.master_key)?;
     pki::create(&args.dir.join("pki"), settings, &args.listen)?;
-    block_on(make_database(&settings.database, key, settings.service_principals()))?;
+    block_on(make_database(settings, key))?;
     fs::write(&settings.file, text).map_err(|error| CliError::file(&settings.file, error))
 }
 
-async fn make_database(path: &Path, key: MasterKey, principals: [PrincipalName; 3]) -> Result<(), CliError> {
-    SqliteStore::create(path, &key).await?;
-    let store = SqliteStore::open(path, key).await?;
-    let fresh = |principal| ServiceKey {
-        principal,
+async fn make_database(settings: &Settings, key: MasterKey) -> Result<(), CliError> {
+    SqliteStore::create(&settings.database, &key).await?;
+    let store = SqliteStore::open(&settings.database, key).await?;
+    let fresh = |principal: &PrincipalName, etype: EncType| ServiceKey {
+        principal: principal.clone(),
         kvno: 1,
-        etype: EncType::Des3CbcMd5.number(),
-        key: EncType::Des3CbcMd5.generate(&mut OsRandom).value,
+        etype: etype.number(),
+        key: etype.generate(&mut OsRandom).value,
         created: Timestamp::now(),
     };
-    store.put_keys(principals.into_iter().map(fresh).collect()).await?;
+    let etypes = settings.kdc.etypes.of_new_keys();
+    let keys = |principal: PrincipalName| {
+        etypes
+            .iter()
+            .map(move |etype| fresh(&principal, *etype))
+            .collect::<Vec<_>>()
+    };
+    store
+        .put_keys(settings.service_principals().into_iter().flat_map(keys).collect())
+        .await?;
     Ok(store.close().await?)
 }
 
@@ -142,6 +151,8 @@ fn settings_text(args: &Args) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::settings::AgentPort;
 

@@ -4,11 +4,11 @@
 //! store and what to send. None of them owns a socket, a clock or a task, so the server, the tests and the benchmarks run
 //! the same code. A service stores the [`Change`](crate::store::Change) first and sends afterwards.
 
-mod as_exchange;
 mod attempt;
 mod delivery;
 mod enrollment;
 mod file;
+mod kdc;
 mod keying;
 mod names;
 mod policy;
@@ -18,14 +18,15 @@ mod status;
 mod tests;
 pub mod zones;
 
-pub use as_exchange::{
-    AsRefused, AsRequest, DeviceFacts, Grant, Granting, Kdc, authenticate, check, claimed_device, digest, grant, group,
-    ticketed,
-};
 pub use attempt::{begin, give_up, in_progress};
 pub use delivery::{Fetch, FetchRefused, delivered, fetched_by_name, may_fetch, requested};
 pub use enrollment::{EnrollDecision, Enrolling, enroll};
 pub use file::{Endpoints, FileError, FileMaker, make as make_file};
+pub use kdc::{
+    AsRequest, DeviceFacts, Grant, Granting, Kdc, KdcRefused, KdcRequest, KeyRequest, TgsOpened, TgsRequest, admit,
+    claim, claimed_device, digest, grant, grant_by_key, grant_service, group, no_service_key, open_tgs, prove,
+    read_request, ticketed,
+};
 pub use keying::{Keying, KeyingRefused, key};
 pub use names::{FileName, basic_file_name, own_file_name};
 pub use policy::Policy;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 /// Source addresses that are counted at once. A second in which more than these speak is no flood of a few.
 const SOURCES: usize = 65_536;
+/// What a source may send in a second in any case while the service is busy and the operator sets no limit.
+const LEAST_SHARE: u32 = 256;
 
 /// Counts requests by source address, anew each second.
 pub struct RateLimit {
@@ -16,6 +18,7 @@ pub struct RateLimit {
 
 struct Second {
     began: Instant,
+    total: u32,
     requests: HashMap<IpAddr, u32>,
 }
 
@@ -26,27 +29,31 @@ impl RateLimit {
             per_second,
             second: Mutex::new(Second {
                 began: Instant::now(),
+                total: 0,
                 requests: HashMap::new(),
             }),
         }
     }
 
-    /// Whether one more request of `source` is taken at `now`.
-    pub fn admits(&self, source: IpAddr, now: Instant) -> bool {
-        if self.per_second == 0 {
-            return true;
-        }
+    /// Whether one more request of `source` is taken at `now`. While the service is `busy`, a source that has sent more
+    /// than its share of this second's requests is held back, whatever the operator's limit.
+    pub fn admits(&self, source: IpAddr, now: Instant, busy: bool) -> bool {
         let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(second.began) >= Duration::from_secs(1) {
             second.began = now;
+            second.total = 0;
             second.requests.clear();
         }
         if second.requests.len() >= SOURCES && !second.requests.contains_key(&source) {
             return true;
         }
+        second.total = second.total.saturating_add(1);
         let count = second.requests.entry(source).or_insert(0);
         *count = count.saturating_add(1);
-        *count <= self.per_second
+        let count = *count;
+        let sources = u32::try_from(second.requests.len()).unwrap_or(u32::MAX).max(1);
+        let share = (second.total / sources).max(LEAST_SHARE);
+        (self.per_second == 0 || count <= self.per_second) && !(busy && count > share)
     }
 }
 
@@ -58,11 +65,28 @@ mod tests {
     fn one_source_is_held_back_and_the_others_are_not() {
         let (limit, start) = (RateLimit::new(3), Instant::now());
         let noisy = IpAddr::from([192, 0, 2, 1]);
-        let admitted = (0..10).filter(|_| limit.admits(noisy, start)).count();
+        let admitted = (0..10).filter(|_| limit.admits(noisy, start, false)).count();
         assert_eq!(admitted, 3);
-        assert!(limit.admits(IpAddr::from([192, 0, 2, 2]), start));
-        assert!(limit.admits(noisy, start + Duration::from_secs(1)));
+        assert!(limit.admits(IpAddr::from([192, 0, 2, 2]), start, false));
+        assert!(limit.admits(noisy, start + Duration::from_secs(1), false));
         let open = RateLimit::new(0);
-        assert!((0..1000).all(|_| open.admits(noisy, start)));
+        assert!((0..1000).all(|_| open.admits(noisy, start, false)));
+    }
+
+    #[test]
+    fn without_a_limit_a_source_has_its_share_while_the_service_is_busy() {
+        let (limit, start) = (RateLimit::new(0), Instant::now());
+        let noisy = IpAddr::from([192, 0, 2, 1]);
+        assert!(
+            (0..5_000).all(|_| limit.admits(noisy, start, true)),
+            "alone, it takes nothing from anybody"
+        );
+        let others = (1..200).map(|last| IpAddr::from([192, 0, 2, last]));
+        assert_eq!(
+            others.skip(1).filter(|other| limit.admits(*other, start, true)).count(),
+            198
+        );
+        assert!(!limit.admits(noisy, start, true));
+        assert!(limit.admits(noisy, start, false));
     }
 }

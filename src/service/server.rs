@@ -17,7 +17,7 @@ use super::delivery::DeliveryService;
 use super::dns::{self, DnsService};
 use super::fqdn::FqdnService;
 use super::http::{self, HttpSettings};
-use super::kdc::{FqdnClient, FqdnServers, KdcService, serve_tcp};
+use super::kdc::{FqdnClient, FqdnServers, KdcLimits, KdcService, serve_tcp};
 use super::keymgmt::KeymgmtService;
 use super::keys::ServiceKeys;
 use super::mib_path::{self, MibPathError};
@@ -281,6 +281,9 @@ fn kdc(settings: &Settings) -> Result<Kdc, StartError> {
         certificates: settings.kdc.cert_policy(revocation_lists(settings, &anchors)?),
         anchors,
         allow_oakley1: settings.kdc.allow_oakley_1,
+        stock_min_bits: settings.kdc.stock_min_bits,
+        prefer_rfc4556: settings.kdc.prefer_rfc4556,
+        etypes: settings.kdc.etypes.clone(),
         reply_key: profile.reply_key,
         pad: profile.pad,
         ticket_lifetime: settings.kdc.ticket_lifetime,
@@ -444,11 +447,14 @@ async fn spawn(
             core.clone(),
             kdc,
             client,
-            settings.kdc.dh_key_lifetime,
-            RateLimit::new(settings.kdc.rate_per_source),
+            KdcLimits {
+                dh_lifetime: settings.kdc.dh_key_lifetime,
+                rate: RateLimit::new(settings.kdc.rate_per_source),
+                udp_reply_max: settings.kdc.udp_reply_max,
+            },
         );
         let answering = service.clone();
-        let handle = move |datagram: udp::Datagram, _| answering.clone().answer(datagram.payload, datagram.peer);
+        let handle = move |datagram: udp::Datagram, _| answering.datagram(datagram);
         udp::serve(Service::Kdc, listeners.kdc_udp, &permits(), stopped, handle, tasks);
         let connections = Arc::new(Semaphore::new(KDC_CONNECTIONS));
         for listener in listeners.kdc_tcp {

@@ -2,6 +2,7 @@
 
 mod dns;
 mod error;
+mod etypes;
 mod library;
 mod services;
 mod text;
@@ -19,6 +20,7 @@ use crate::wire::kerberos::PrincipalName;
 use crate::wire::tlv::EncryptAlgorithm;
 pub use dns::{Dns, Resolver, StaticRecord};
 pub use error::SettingsError;
+pub use etypes::EtypePolicy;
 pub use library::MibSettings;
 use services::Listening;
 pub use services::{Crl, Expiry, FqdnTable, Http, Kdc, Keymgmt, Service, Snmp, Tftp};
@@ -213,6 +215,9 @@ pub struct Settings {
     pub metrics: MetricsSettings,
 }
 
+/// What every UDP reply of the KDC may have: an error with its data.
+const UDP_REPLY_LEAST: usize = 512;
+
 fn organisation() -> String {
     "Example Operator".into()
 }
@@ -316,6 +321,17 @@ impl Settings {
         }
         if self.keymgmt.enabled && self.keymgmt.ciphersuites.is_empty() {
             wrong("keymgmt.ciphersuites", "no ciphersuite is left", "name at least one");
+        }
+        let etypes = &self.kdc.etypes;
+        if self.kdc.enabled && (etypes.devices.is_empty() || etypes.services.is_empty()) {
+            wrong(
+                "kdc.etypes",
+                "no encryption type is left",
+                "name at least one in each list",
+            );
+        }
+        if self.kdc.enabled && self.kdc.udp_reply_max < UDP_REPLY_LEAST {
+            wrong("kdc.udp_reply_max", "not even an error would fit", "set 512 or more");
         }
         if self.kdc.enabled && self.kdc.device_roots.is_empty() {
             wrong(

@@ -11,6 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use super::etypes::EtypePolicy;
 use super::text::{AgentPort, Listen, read_duration, read_networks, read_ports};
 use crate::value::{Fqdn, unhex};
 use crate::wire::cert::{
@@ -302,6 +303,14 @@ pub struct Kdc {
     pub dh_key_lifetime: Duration,
     /// Whether the 768-bit group Oakley 1 is accepted (profile P16).
     pub allow_oakley_1: bool,
+    /// The shortest Diffie-Hellman prime that a client of RFC 4556 may use, bits.
+    pub stock_min_bits: usize,
+    /// Whether a request that speaks both PKINITs is answered by RFC 4556's (profile P40).
+    pub prefer_rfc4556: bool,
+    /// The encryption types of the realm.
+    pub etypes: EtypePolicy,
+    /// The longest reply that is sent in a datagram, octets; a client with a longer one is told to come over TCP.
+    pub udp_reply_max: usize,
     /// Which MTA-FQDN service answers for a provisioning server; where a server is not named here, this
     /// installation's own.
     pub fqdn_servers: BTreeMap<Fqdn, SocketAddr>,
@@ -331,6 +340,10 @@ impl Default for Kdc {
             clock_skew: Duration::from_secs(300),
             dh_key_lifetime: Duration::from_secs(300),
             allow_oakley_1: false,
+            stock_min_bits: 1024,
+            prefer_rfc4556: false,
+            etypes: EtypePolicy::default(),
+            udp_reply_max: 16_384,
             fqdn_servers: BTreeMap::new(),
             fqdn_timeout: Duration::from_secs(1),
             fqdn_retries: 2,

@@ -106,6 +106,7 @@ fn as_reply(datagram: &[u8], grant: &Grant) -> Vec<u8> {
         cache: &NoCache,
         skew: SKEW,
         allow_oakley1: false,
+        stock_min_bits: 1024,
         realm: &realm(),
         kdc_certificate: None,
     };

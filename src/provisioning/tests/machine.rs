@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
-use super::as_exchange::{a_grant, kdc};
+use super::pkinit::{a_grant, kdc};
 use super::*;
 use crate::model::{AttemptId, AttemptResult};
 use crate::store::StoredFile;

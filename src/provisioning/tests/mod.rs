@@ -1,14 +1,17 @@
 //! The decisions, step by step (seed 003 Table 5) and point by point of the interop profile.
 
-mod as_exchange;
 mod attempt;
 mod delivery;
 mod enrollment;
 mod file;
+mod key;
 mod keying;
 mod machine;
+mod pkinit;
 mod set;
 mod status;
+mod stock;
+mod tgs;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

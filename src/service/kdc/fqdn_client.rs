@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
-use crate::provisioning::{AsRefused, DeviceFacts};
+use crate::provisioning::{DeviceFacts, KdcRefused};
 use crate::service::core::Core;
 use crate::service::resolver::Resolver;
 use crate::value::{Fqdn, OsRandom, Timestamp};
@@ -56,8 +56,8 @@ impl FqdnClient {
     /// named, or gave a key for, are asked.
     ///
     /// # Errors
-    /// [`AsRefused`] with what the device is told.
-    pub async fn ask(&self, core: &Core, name: &Fqdn, identity: &DeviceIdentity) -> Result<DeviceFacts, AsRefused> {
+    /// [`KdcRefused`] with what the device is told.
+    pub async fn ask(&self, core: &Core, name: &Fqdn, identity: &DeviceIdentity) -> Result<DeviceFacts, KdcRefused> {
         let service = PrincipalName::mtafqdnmap(name);
         let keys = core
             .keys
@@ -66,7 +66,7 @@ impl FqdnClient {
             .map_err(|error| unavailable(error.to_string()))?;
         let Some(key) = keys.first() else {
             let reason = format!("no key is known for {service}: import the one that {name} has");
-            return Err(AsRefused::new(KrbErrorCode::ServiceUnknown, reason));
+            return Err(KdcRefused::new(KrbErrorCode::ServiceUnknown, reason));
         };
         let server = match self.servers.by_name.get(name) {
             Some(server) => *server,
@@ -87,7 +87,7 @@ impl FqdnClient {
     }
 
     /// Where DNS says that the provisioning server `name` is.
-    async fn find(&self, name: &Fqdn) -> Result<SocketAddr, AsRefused> {
+    async fn find(&self, name: &Fqdn) -> Result<SocketAddr, KdcRefused> {
         let found = self.resolver.addresses(name).await;
         let addresses = found.map_err(|error| unavailable(format!("{error}: add it to [kdc] fqdn_servers")))?;
         let first = addresses.first().copied();
@@ -166,18 +166,18 @@ impl FqdnClient {
     }
 }
 
-fn unavailable(reason: String) -> AsRefused {
-    AsRefused::new(KrbErrorCode::ServiceUnavailable, reason)
+fn unavailable(reason: String) -> KdcRefused {
+    KdcRefused::new(KrbErrorCode::ServiceUnavailable, reason)
 }
 
-fn refused(code: FqdnErrorCode) -> AsRefused {
+fn refused(code: FqdnErrorCode) -> KdcRefused {
     match code {
-        FqdnErrorCode::UnknownMac => AsRefused::new(KrbErrorCode::ClientUnknown, "the MAC address is unknown"),
-        FqdnErrorCode::PublicKeyMismatch => AsRefused::new(
+        FqdnErrorCode::UnknownMac => KdcRefused::new(KrbErrorCode::ClientUnknown, "the MAC address is unknown"),
+        FqdnErrorCode::PublicKeyMismatch => KdcRefused::new(
             KrbErrorCode::ClientRevoked,
             "the device's public key is not the one it had before",
         ),
-        FqdnErrorCode::ManufacturerRevoked => AsRefused::new(
+        FqdnErrorCode::ManufacturerRevoked => KdcRefused::new(
             KrbErrorCode::RevokedCertificate,
             "the manufacturer's certificate is revoked",
         ),

@@ -1,36 +1,63 @@
-//! The KDC (UDP and TCP 88): AS exchanges with PKINIT (seed 003 eUE-9 and eUE-10).
+//! The KDC (UDP and TCP 88): AS and TGS exchanges with devices (seed 003 eUE-9 to eUE-12) and with stock clients.
+//!
+//! What a request costs comes in steps, and the cheap ones first: its source's rate, its form, its repetition, what it
+//! claims (time, nonce, checksum), whether the device is known and may speak from where it does; then public-key work, in
+//! a bounded queue in which sources take turns.
 
 mod chain_cache;
+mod clients;
 mod dh_pairs;
 mod fqdn_client;
+mod pkinit;
+mod replay;
+mod symmetric;
 mod tcp;
 
 pub use fqdn_client::{FqdnClient, FqdnServers};
 pub use tcp::serve_tcp;
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use self::chain_cache::Chains;
+use self::clients::Clients;
 use self::dh_pairs::DhPairs;
-use super::core::{Core, Decision};
+use self::replay::Replays;
+use super::core::Core;
 use super::drops;
 use super::rate::RateLimit;
+use super::udp::Datagram;
 use super::workers::Workers;
 use crate::model::StepId;
-use crate::provisioning::{self, AsRefused, AsRequest, DeviceFacts, Grant, Granting, Kdc};
+use crate::provisioning::{self, Kdc, KdcRefused, KdcRequest};
 use crate::settings::Service;
 use crate::store::StoreError;
 use crate::value::{OsRandom, Timestamp};
-use crate::wire::kerberos::{KrbErrorCode, ServiceKey};
-use crate::wire::pkinit::{DhKeyPair, PkinitRequest};
+use crate::wire::kerberos::{KrbErrorCode, PrincipalName, ServiceKey};
 
 const SERVICE: Service = Service::Kdc;
 /// Verified chains that are kept.
 const CHAINS: usize = 50_000;
-/// Requests that may wait for public-key work.
+/// Jobs of public-key work that may wait.
 const QUEUE: usize = 4_096;
+/// Requests in the house from which on the KDC is busy: sources are held to their share.
+const BUSY: usize = 64;
+/// The first octet of an AS-REQ and of a TGS-REQ.
+const AS_REQ: u8 = 0x6a;
+const TGS_REQ: u8 = 0x6c;
+
+/// What an operator may set about the service.
+pub struct KdcLimits {
+    /// How long a Diffie-Hellman pair of the KDC's own is used.
+    pub dh_lifetime: Duration,
+    /// Requests of each source.
+    pub rate: RateLimit,
+    /// The longest reply in a datagram, octets.
+    pub udp_reply_max: usize,
+}
 
 /// The KDC.
 pub struct KdcService {
@@ -41,169 +68,166 @@ pub struct KdcService {
     workers: Workers,
     fqdn: FqdnClient,
     rate: RateLimit,
+    udp_reply_max: usize,
+    replays: Replays,
+    devices: Clients,
+    /// Requests that are being worked on.
+    inside: AtomicUsize,
 }
 
 /// How a request ends that is not answered with a ticket.
 enum Ended {
-    /// With an error for the device.
-    Refused(AsRefused),
-    /// In silence: the device asks again.
+    /// With an error for the client.
+    Refused(Box<KdcRefused>),
+    /// In silence: the client asks again.
     Silent(&'static str),
 }
 
-impl From<AsRefused> for Ended {
-    fn from(refused: AsRefused) -> Self {
-        Self::Refused(refused)
+impl From<KdcRefused> for Ended {
+    fn from(refused: KdcRefused) -> Self {
+        Self::Refused(Box::new(refused))
     }
 }
 
 impl From<StoreError> for Ended {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "an AS exchange cannot be stored");
+        tracing::error!(%error, "an exchange with the KDC cannot be stored");
         Self::Silent("store")
     }
 }
 
+/// One request while it is in the house.
+struct Inside<'a>(&'a AtomicUsize);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl KdcService {
-    /// The KDC over `core`. `dh_lifetime` is how long a Diffie-Hellman pair of its own is used.
-    pub fn new(core: Arc<Core>, kdc: Kdc, fqdn: FqdnClient, dh_lifetime: Duration, rate: RateLimit) -> Arc<Self> {
+    /// The KDC over `core`.
+    pub fn new(core: Arc<Core>, kdc: Kdc, fqdn: FqdnClient, limits: KdcLimits) -> Arc<Self> {
         Arc::new(Self {
             core,
             kdc: Arc::new(kdc),
             chains: Arc::new(Chains::new(CHAINS)),
-            pairs: Arc::new(DhPairs::new(dh_lifetime)),
+            pairs: Arc::new(DhPairs::new(limits.dh_lifetime)),
             workers: Workers::new(QUEUE),
             fqdn,
-            rate,
+            rate: limits.rate,
+            udp_reply_max: limits.udp_reply_max,
+            replays: Replays::new(),
+            devices: Clients::default(),
+            inside: AtomicUsize::new(0),
         })
     }
 
-    /// Answers one request; `None` is silence.
-    pub async fn answer(self: Arc<Self>, request: Vec<u8>, peer: SocketAddr) -> Option<Vec<u8>> {
-        match self.exchange(&request, peer).await {
+    /// Answers a datagram; `None` is silence. Whether its source may ask is decided before the first poll, so that a flood
+    /// costs no more than its reception.
+    pub fn datagram(self: &Arc<Self>, datagram: Datagram) -> impl Future<Output = Option<Vec<u8>>> + Send + use<> {
+        let (service, Datagram { payload, peer, .. }) = (self.clone(), datagram);
+        let admitted = self.admits(peer);
+        async move {
+            let reply = service.answer_admitted(admitted, payload, peer).await?;
+            Some(service.fitting(reply, peer))
+        }
+    }
+
+    /// Answers one request over TCP; `None` is silence.
+    async fn answer(self: Arc<Self>, request: Vec<u8>, peer: SocketAddr) -> Option<Vec<u8>> {
+        let admitted = self.admits(peer);
+        self.answer_admitted(admitted, request, peer).await
+    }
+
+    fn admits(&self, peer: SocketAddr) -> bool {
+        let busy = self.inside.load(Ordering::Relaxed) >= BUSY;
+        self.rate.admits(peer.ip().to_canonical(), Instant::now(), busy)
+    }
+
+    /// The reply, or error 52 where it is too long for a datagram (RFC 4120 §7.2.1). The client's same request over TCP
+    /// is answered from memory.
+    fn fitting(&self, reply: Vec<u8>, peer: SocketAddr) -> Vec<u8> {
+        if reply.len() <= self.udp_reply_max {
+            return reply;
+        }
+        let code = KrbErrorCode::ResponseTooBig;
+        let reason = format!("{} octets are too many for a datagram", reply.len());
+        drops::refused(SERVICE, code.text(), peer, None, &reason);
+        KdcRefused::new(code, reason).message(&self.kdc, Timestamp::now(), &mut OsRandom)
+    }
+
+    async fn answer_admitted(&self, admitted: bool, request: Vec<u8>, peer: SocketAddr) -> Option<Vec<u8>> {
+        self.inside.fetch_add(1, Ordering::Relaxed);
+        let _inside = Inside(&self.inside);
+        let ended = match admitted {
+            true => self.exchange(&request, peer).await,
+            false => Err(Ended::Silent("too many requests of one source")),
+        };
+        match ended {
             Ok(reply) => Some(reply),
             Err(Ended::Silent(reason)) => {
                 drops::count(SERVICE, reason, peer, 0);
                 None
             }
             Err(Ended::Refused(refused)) => {
-                // A request that failed before its certificate was verified is shown with the device that it claims.
-                let mac = refused.mac.or_else(|| provisioning::claimed_device(&request));
-                drops::refused(SERVICE, refused.code.text(), peer, mac, &refused.reason);
-                self.core.refuse(mac, peer, StepId::AS_REQUEST, refused.reason.clone());
-                Some(refused.message(&self.kdc, Timestamp::now()))
+                self.note_refusal(&refused, &request, peer);
+                Some(refused.message(&self.kdc, Timestamp::now(), &mut OsRandom))
             }
         }
+    }
+
+    /// Tells the operator of a refusal. A stock client's first request, which asks how to prove itself, is none.
+    fn note_refusal(&self, refused: &KdcRefused, request: &[u8], peer: SocketAddr) {
+        // A request that failed before its certificate was verified is shown with the device that it claims.
+        let mac = refused.mac.or_else(|| provisioning::claimed_device(request));
+        let asking = refused.code == KrbErrorCode::PreauthRequired && mac.is_none();
+        if asking {
+            return drops::count(SERVICE, refused.code.text(), peer, 0);
+        }
+        drops::refused(SERVICE, refused.code.text(), peer, mac, &refused.reason);
+        let step = match request.first() {
+            Some(&TGS_REQ) => StepId::TGS_REQUEST,
+            _ => StepId::AS_REQUEST,
+        };
+        self.core.refuse(mac, peer, step, refused.reason.clone());
     }
 
     async fn exchange(&self, datagram: &[u8], peer: SocketAddr) -> Result<Vec<u8>, Ended> {
         let asked = Timestamp::now();
-        if datagram.first() != Some(&0x6a) && datagram.first() != Some(&0x6c) {
+        if !matches!(datagram.first(), Some(&AS_REQ | &TGS_REQ)) {
             return Err(Ended::Silent("not a KDC request"));
         }
-        if !self.rate.admits(peer.ip(), Instant::now()) {
-            return Err(Ended::Silent("too many requests of one source"));
-        }
-        let request = provisioning::check(datagram, &self.kdc)?;
-        if let Some(answer) = self
-            .core
-            .store
-            .answer(request.digest)
-            .await?
-            .filter(|answer| !answer.is_empty())
-        {
+        if let Some(answer) = self.replays.answer(&provisioning::digest(datagram), asked) {
             return Ok(answer);
         }
-        let service_keys = self.core.keys.of(&request.service).await?;
-        let Some(service_key) = service_keys.first().cloned() else {
-            let reason = format!(
-                "no key is known for {}: import one, or correct the device's DHCP option 122.3",
-                request.service
-            );
-            return Err(AsRefused::new(KrbErrorCode::ServiceUnknown, reason).into());
+        let request = provisioning::read_request(datagram, &self.kdc)?;
+        let (kind, digest) = match &request {
+            KdcRequest::Pkinit(request) => ("as-pkinit", request.digest),
+            KdcRequest::Key(request) => ("as-key", request.digest),
+            KdcRequest::Tgs(request) => ("tgs", request.digest),
         };
-        let (request, pkinit) = self.authenticate(request).await?;
-        let facts = self.facts(&request, &pkinit, peer).await?;
-        let mac = pkinit.identity.mac;
-        let grant = self.grant(request, pkinit, facts, service_key, (peer, asked)).await?;
-        let device = self.core.store.device(mac).await?;
-        let decide = |previous| {
-            let now = Timestamp::now();
-            let change = provisioning::ticketed(device.as_ref(), previous, &grant, &self.kdc, now, &mut OsRandom);
-            Decision { change, then: () }
+        let reply = match request {
+            KdcRequest::Pkinit(request) => self.as_by_pkinit(request, (peer, asked)).await?,
+            KdcRequest::Key(request) => self.as_by_key(&request, peer, asked).await?,
+            KdcRequest::Tgs(request) => self.tgs(&request, peer, asked).await?,
         };
-        match self.core.decide(mac, decide).await {
-            Ok(()) => Ok(grant.reply),
-            // Two copies of the request were worked on at once; the device gets the answer of the other.
-            Err(StoreError::Seen) => {
-                let answer = self.core.store.answer(grant.digest).await?;
-                answer.ok_or(Ended::Silent("repeated while being answered"))
-            }
-            Err(error) => Err(error.into()),
+        metrics::counter!("hardline_kdc_answered_total", "exchange" => kind).increment(1);
+        self.replays.answered(digest, &reply, self.remembered(asked), asked);
+        Ok(reply)
+    }
+
+    /// Until when a request of now could come again and be believed.
+    fn remembered(&self, now: Timestamp) -> Timestamp {
+        now.plus(self.kdc.policy.clock_skew * 2)
+    }
+
+    /// The keys of the service that a ticket is for.
+    async fn service_keys(&self, service: &PrincipalName) -> Result<Arc<[ServiceKey]>, Ended> {
+        let keys = self.core.keys.of(service).await?;
+        match keys.is_empty() {
+            true => Err(provisioning::no_service_key(service).into()),
+            false => Ok(keys),
         }
-    }
-
-    async fn authenticate(&self, request: AsRequest) -> Result<(AsRequest, PkinitRequest), Ended> {
-        let (kdc, chains) = (self.kdc.clone(), self.chains.clone());
-        let work = move || {
-            let opened = provisioning::authenticate(&request, &kdc, &*chains, Timestamp::now());
-            opened.map(|opened| (request, opened))
-        };
-        Ok(self
-            .workers
-            .run(work)
-            .await
-            .ok_or(Ended::Silent("too much public-key work waiting"))??)
-    }
-
-    /// Asks the provisioning server that the device named. A device that this server provisions itself is looked up
-    /// first, so that an unknown one costs no exchange.
-    async fn facts(&self, request: &AsRequest, pkinit: &PkinitRequest, peer: SocketAddr) -> Result<DeviceFacts, Ended> {
-        let mac = pkinit.identity.mac;
-        if request.prov_server == self.core.policy.prov_fqdn && self.core.store.device(mac).await?.is_none() {
-            return Err(
-                AsRefused::new(KrbErrorCode::ClientUnknown, "the MAC address is unknown")
-                    .of(mac)
-                    .into(),
-            );
-        }
-        let identity = &pkinit.identity;
-        self.fqdn
-            .ask(&self.core, &request.prov_server, identity)
-            .await
-            .map_err(|refused| {
-                tracing::debug!(%peer, %mac, reason = %refused.reason, "the MTA-FQDN exchange failed");
-                Ended::Refused(refused.of(mac))
-            })
-    }
-
-    async fn grant(
-        &self,
-        request: AsRequest,
-        pkinit: PkinitRequest,
-        facts: DeviceFacts,
-        service_key: ServiceKey,
-        (source, asked): (SocketAddr, Timestamp),
-    ) -> Result<Grant, Ended> {
-        let (kdc, pairs) = (self.kdc.clone(), self.pairs.clone());
-        let work = move || {
-            let now = Timestamp::now();
-            let pair: Option<Arc<DhKeyPair>> = provisioning::group(&pkinit)
-                .map(|group| pairs.get(group, now))
-                .transpose()
-                .map_err(|error| AsRefused::new(KrbErrorCode::Generic, error.to_string()))?;
-            let granting = Granting {
-                service_key: &service_key,
-                pair: pair.as_deref(),
-                source,
-                asked,
-            };
-            provisioning::grant(&request, &pkinit, &facts, &granting, &kdc, now, &mut OsRandom)
-        };
-        Ok(self
-            .workers
-            .run(work)
-            .await
-            .ok_or(Ended::Silent("too much public-key work waiting"))??)
     }
 }

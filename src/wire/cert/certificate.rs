@@ -48,6 +48,8 @@ pub struct Certificate {
     pub constraints: Constraints,
     /// otherName values of the subjectAltName: the type's arcs in dotted form, and the value's DER.
     pub other_names: Vec<(String, Vec<u8>)>,
+    /// The subjectKeyIdentifier, where there is one.
+    pub subject_key_id: Option<Vec<u8>>,
 }
 
 /// The extensions that decide what a key may do (RFC 5280 §4.2.1.3, §4.2.1.9).
@@ -122,6 +124,7 @@ impl Certificate {
             organisation: tbs.subject.iter_organization().map(|o| text(o.as_slice())).next(),
             constraints,
             other_names,
+            subject_key_id: subject_key_id(&parsed),
             der: bytes.to_vec(),
         })
     }
@@ -328,6 +331,17 @@ fn purposes(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
     known
         .chain(usage.other.iter().map(|purpose| purpose.to_id_string()))
         .collect()
+}
+
+/// The key identifier that the certificate carries (RFC 5280 §4.2.1.2).
+fn subject_key_id(parsed: &X509Certificate<'_>) -> Option<Vec<u8>> {
+    parsed
+        .extensions()
+        .iter()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
+            _ => None,
+        })
 }
 
 /// A DER Name as text for people.

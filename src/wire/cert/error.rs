@@ -106,6 +106,17 @@ pub enum CertError {
 }
 
 impl CertError {
+    /// The subject of the one certificate that is invalid or revoked, where that is what is wrong (errors 71 and 72).
+    pub fn refused_subject(&self) -> Option<&str> {
+        match self {
+            Self::Signature { subject, .. }
+            | Self::NotAnAuthority { subject, .. }
+            | Self::Expired { subject, .. }
+            | Self::Revoked { subject, .. } => Some(subject),
+            _ => None,
+        }
+    }
+
     /// The Kerberos error number (early PKINIT drafts §3.1; fact sheet security §4.7, numbers CERTAIN, choice LIKELY):
     /// 62 not trusted, 65 key too weak, 70 cannot verify, 71 invalid, 72 revoked, 73 no revocation list, 74 only an old
     /// one, 75 client name mismatch, 76 KDC name mismatch. (63, 64 and 66 arise outside the chain itself: in the

@@ -172,6 +172,16 @@ codes! {
     ClientNameMismatch = 75, "client name mismatch";
     /// KDC_ERR_KDC_NAME_MISMATCH.
     KdcNameMismatch = 76, "KDC name mismatch";
+    /// KDC_ERR_INCONSISTENT_KEY_PURPOSE (RFC 4556).
+    KeyPurpose = 77, "inconsistent key purpose";
+    /// KDC_ERR_DIGEST_IN_CERT_NOT_ACCEPTED (RFC 4556).
+    CertificateDigest = 78, "digest in the certificate not accepted";
+    /// KDC_ERR_PA_CHECKSUM_MUST_BE_INCLUDED (RFC 4556).
+    PaChecksumMissing = 79, "paChecksum must be included";
+    /// KDC_ERR_DIGEST_IN_SIGNED_DATA_NOT_ACCEPTED (RFC 4556).
+    SignedDataDigest = 80, "digest in the signed data not accepted";
+    /// KDC_ERR_PUBLIC_KEY_ENCRYPTION_NOT_SUPPORTED (RFC 4556).
+    PublicKeyEncryption = 81, "public key encryption not supported";
 }
 
 /// A Kerberos message could not be read, opened or believed.

@@ -40,6 +40,37 @@ impl Exchange {
     }
 }
 
+/// Bits of kdc-options, counted from the most significant (RFC 4120 §5.4.1; 14 and 16: RFC 6112 and the S4U
+/// extensions). The others change nothing here.
+pub mod kdc_option {
+    /// A ticket that may be forwarded.
+    pub const FORWARDABLE: u32 = 1;
+    /// A forwarded ticket.
+    pub const FORWARDED: u32 = 2;
+    /// A ticket that proxies may be made from.
+    pub const PROXIABLE: u32 = 3;
+    /// A proxy.
+    pub const PROXY: u32 = 4;
+    /// A ticket that postdated ones may be made from.
+    pub const ALLOW_POSTDATE: u32 = 5;
+    /// A postdated ticket.
+    pub const POSTDATED: u32 = 6;
+    /// A ticket that may be renewed.
+    pub const RENEWABLE: u32 = 8;
+    /// The client of an additional ticket (constrained delegation).
+    pub const CNAME_IN_ADDL_TKT: u32 = 14;
+    /// The KDC may put another client name into the ticket.
+    pub const CANONICALIZE: u32 = 15;
+    /// A ticket for the anonymous principal.
+    pub const REQUEST_ANONYMOUS: u32 = 16;
+    /// The ticket shall be encrypted under the session key of an additional one.
+    pub const ENC_TKT_IN_SKEY: u32 = 28;
+    /// Renew the ticket.
+    pub const RENEW: u32 = 30;
+    /// Validate a postdated ticket.
+    pub const VALIDATE: u32 = 31;
+}
+
 /// Identifier octet of `[APPLICATION number]`, constructed.
 const fn application(number: i32) -> u8 {
     0x60 | number as u8

@@ -149,6 +149,16 @@ pub struct PaData {
 
 /// PA-TGS-REQ: an AP-REQ (RFC 4120 §5.2.7.1).
 pub const PA_TGS_REQ: i32 = 1;
+/// PA-ENC-TIMESTAMP: the client's time under its key (RFC 4120 §5.2.7.2).
+pub const PA_ENC_TIMESTAMP: i32 = 2;
+/// PA-PK-AS-REQ of RFC 4556.
+pub const PA_PK_AS_REQ_RFC4556: i32 = 16;
+/// PA-PK-AS-REP of RFC 4556.
+pub const PA_PK_AS_REP_RFC4556: i32 = 17;
+/// PA-ETYPE-INFO2: how the client's keys come from its password (RFC 4120 §5.2.7.5).
+pub const PA_ETYPE_INFO2: i32 = 19;
+/// TD-PADATA: a sequence of padata as typed data (fact sheet security §4.7).
+pub const TD_PADATA: i32 = 22;
 /// PA-PK-AS-REQ of the early PKINIT drafts (fact sheet security §4.1, CERTAIN).
 pub const PA_PK_AS_REQ: i32 = 14;
 /// PA-PK-AS-REP of the early PKINIT drafts (fact sheet security §4.1, CERTAIN).

@@ -14,6 +14,7 @@ mod kdc;
 mod keytab;
 mod krb_error;
 mod message;
+mod preauth;
 mod primitive;
 mod principal;
 mod safe;
@@ -26,17 +27,19 @@ pub use ap_req::{
 pub use checksum::ChecksumType;
 pub use der::{DerError, split_der};
 pub use error::{KerberosError, KrbErrorCode};
-pub use etype::{CryptoError, EncType, EncryptionKey, KeyUsage, Opened, PadForm, SUBKEY_KEYMATERIAL};
-pub use kdc::{EncKdcRepPart, Exchange, KdcRep, KdcReq, KdcReqBody, LastReq, ReplyKey};
+pub use etype::{CryptoError, EncType, EncTypeError, EncryptionKey, KeyUsage, Opened, PadForm, SUBKEY_KEYMATERIAL};
+pub use kdc::{EncKdcRepPart, Exchange, KdcRep, KdcReq, KdcReqBody, LastReq, ReplyKey, kdc_option};
 pub use keytab::{
     KeytabEntry, KeytabError, encode_keytab, encode_service_key_file, parse_keytab, parse_service_key_file,
     service_keys,
 };
 pub use krb_error::KrbError;
 pub use message::{
-    AuthorizationData, Checksum, EncryptedData, HostAddress, PA_PK_AS_REP, PA_PK_AS_REQ, PA_PROV_SRV_LOCATION,
-    PA_TGS_REQ, PaData, ProvSrvLocationError, TransitedEncoding, TypedData,
+    AuthorizationData, Checksum, EncryptedData, HostAddress, PA_ENC_TIMESTAMP, PA_ETYPE_INFO2, PA_PK_AS_REP,
+    PA_PK_AS_REP_RFC4556, PA_PK_AS_REQ, PA_PK_AS_REQ_RFC4556, PA_PROV_SRV_LOCATION, PA_TGS_REQ, PaData,
+    ProvSrvLocationError, TD_PADATA, TransitedEncoding, TypedData,
 };
+pub use preauth::{EtypeInfo2Entry, PaEncTsEnc};
 pub use primitive::{KerberosFlags, KerberosString, Number32};
 pub use principal::{
     NAME_TYPE_PRINCIPAL, NAME_TYPE_SERVICE, Principal, PrincipalError, PrincipalName, ipv6_component,

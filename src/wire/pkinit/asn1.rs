@@ -67,11 +67,11 @@ pub(super) struct SignedData {
     pub signer_infos: SetOf<SignerInfo>,
 }
 
-/// SignerInfo (RFC 5652 §5.3), its sid by issuer and serial number.
+/// SignerInfo (RFC 5652 §5.3). The sid is an IssuerAndSerialNumber, or a subjectKeyIdentifier under [0].
 #[derive(AsnType, Decode, Encode, Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct SignerInfo {
     pub version: i64,
-    pub signer: IssuerAndSerialNumber,
+    pub signer: Any,
     pub digest_algorithm: AlgorithmIdentifier,
     #[rasn(tag(0))]
     pub signed_attributes: Option<SetOf<Attribute>>,
@@ -237,4 +237,105 @@ pub(super) struct TypedData {
     pub kind: i32,
     #[rasn(tag(explicit(1)))]
     pub value: OctetString,
+}
+
+/// What RFC 4556 made of the same messages (Appendix A): implicit octet strings around CMS, a bare SHA-1 as checksum.
+pub(super) mod rfc4556 {
+    use rasn::types::{Any, BitString, GeneralizedTime, OctetString};
+    use rasn::{AsnType, Decode, Decoder as _, Encode, Encoder as _};
+
+    use super::{Checksum, EncryptionKey, SubjectPublicKeyInfo};
+
+    /// PA-PK-AS-REQ, padata type 16. What it holds are a ContentInfo and a SignerIdentifier.
+    #[derive(AsnType, Decode, Encode, Debug, Clone, PartialEq, Eq)]
+    pub struct PaPkAsReq {
+        #[rasn(tag(0))]
+        pub signed_auth_pack: OctetString,
+        #[rasn(tag(explicit(1)))]
+        pub trusted_certifiers: Option<Any>,
+        #[rasn(tag(2))]
+        pub kdc_pk_id: Option<OctetString>,
+    }
+
+    /// AuthPack; `supported_kdfs` is RFC 8636's.
+    #[derive(AsnType, Decode, Encode, Debug, Clone, PartialEq, Eq)]
+    pub struct AuthPack {
+        #[rasn(tag(explicit(0)))]
+        pub authenticator: PkAuthenticator,
+        #[rasn(tag(explicit(1)))]
+        pub client_public_value: Option<SubjectPublicKeyInfo>,
+        #[rasn(tag(explicit(2)))]
+        pub supported_cms_types: Option<Any>,
+        #[rasn(tag(explicit(3)))]
+        pub client_dh_nonce: Option<OctetString>,
+        #[rasn(tag(explicit(4)))]
+        pub supported_kdfs: Option<Any>,
+    }
+
+    /// PKAuthenticator; `freshness` is RFC 8070's, and what stands under [5] is read over.
+    #[derive(AsnType, Decode, Encode, Debug, Clone, PartialEq, Eq)]
+    pub struct PkAuthenticator {
+        #[rasn(tag(explicit(0)))]
+        pub cusec: i64,
+        #[rasn(tag(explicit(1)))]
+        pub ctime: GeneralizedTime,
+        #[rasn(tag(explicit(2)))]
+        pub nonce: i64,
+        #[rasn(tag(explicit(3)))]
+        pub checksum: Option<OctetString>,
+        #[rasn(tag(explicit(4)))]
+        pub freshness: Option<Any>,
+        #[rasn(tag(explicit(5)))]
+        pub other_checksum: Option<Any>,
+    }
+
+    /// PA-PK-AS-REP, padata type 17.
+    #[derive(AsnType, Decode, Encode, Debug, Clone, PartialEq, Eq)]
+    #[rasn(choice)]
+    pub enum PaPkAsRep {
+        #[rasn(tag(explicit(0)))]
+        DhInfo(DhRepInfo),
+        #[rasn(tag(1))]
+        EncKeyPack(OctetString),
+    }
+
+    /// DHRepInfo.
+    #[derive(AsnType, Decode, Encode, Debug, Clone, PartialEq, Eq)]
+    pub struct DhRepInfo {
+        #[rasn(tag(0))]
+        pub dh_signed_data: OctetString,
+        #[rasn(tag(explicit(1)))]
+        pub server_dh_nonce: Option<OctetString>,
+    }
+
+    /// KDCDHKeyInfo.
+    #[derive(AsnType, Decode, Encode, Debug, Clone, PartialEq, Eq)]
+    pub struct KdcDhKeyInfo {
+        #[rasn(tag(explicit(0)))]
+        pub public_key: BitString,
+        #[rasn(tag(explicit(1)))]
+        pub nonce: i64,
+        #[rasn(tag(explicit(2)))]
+        pub expiration: Option<GeneralizedTime>,
+    }
+
+    /// ReplyKeyPack.
+    #[derive(AsnType, Decode, Encode, Clone, PartialEq, Eq)]
+    pub struct ReplyKeyPack {
+        #[rasn(tag(explicit(0)))]
+        pub key: EncryptionKey,
+        #[rasn(tag(explicit(1)))]
+        pub as_checksum: Checksum,
+    }
+
+    /// ExternalPrincipalIdentifier: a Name, an IssuerAndSerialNumber, a key identifier.
+    #[derive(AsnType, Decode, Encode, Debug, Clone, PartialEq, Eq)]
+    pub struct ExternalPrincipalIdentifier {
+        #[rasn(tag(0))]
+        pub subject_name: Option<OctetString>,
+        #[rasn(tag(1))]
+        pub issuer_and_serial: Option<OctetString>,
+        #[rasn(tag(2))]
+        pub subject_key_id: Option<OctetString>,
+    }
 }

@@ -4,12 +4,12 @@ use openssl::hash::MessageDigest;
 use openssl::sign::{Signer, Verifier};
 use rasn::types::{Any, ObjectIdentifier, OctetString, SetOf};
 use sha1::Sha1;
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::asn1::{
     AlgorithmIdentifier, Attribute, ContentInfo, EncapsulatedContentInfo, SignedData, SignerInfo, read, write,
 };
-use super::identity::{Identity, issuer_and_serial, names};
+use super::identity::{Identity, identifies, issuer_and_serial};
 use super::{PkinitError, oid};
 use crate::wire::cert::{Certificate, chain_key, der, parse_all};
 
@@ -22,6 +22,10 @@ pub enum CmsDigest {
     Sha1,
     /// SHA-256.
     Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
 }
 
 impl CmsDigest {
@@ -29,6 +33,8 @@ impl CmsDigest {
         match self {
             Self::Sha1 => oid::SHA1,
             Self::Sha256 => oid::SHA256,
+            Self::Sha384 => oid::SHA384,
+            Self::Sha512 => oid::SHA512,
         }
     }
 
@@ -36,6 +42,8 @@ impl CmsDigest {
         match self {
             Self::Sha1 => MessageDigest::sha1(),
             Self::Sha256 => MessageDigest::sha256(),
+            Self::Sha384 => MessageDigest::sha384(),
+            Self::Sha512 => MessageDigest::sha512(),
         }
     }
 
@@ -43,6 +51,8 @@ impl CmsDigest {
         match self {
             Self::Sha1 => Sha1::digest(content).to_vec(),
             Self::Sha256 => Sha256::digest(content).to_vec(),
+            Self::Sha384 => Sha384::digest(content).to_vec(),
+            Self::Sha512 => Sha512::digest(content).to_vec(),
         }
     }
 
@@ -51,11 +61,10 @@ impl CmsDigest {
         match algorithm.algorithm.as_ref() {
             oid::SHA1 | oid::SHA1_WITH_RSA => Ok(Some(Self::Sha1)),
             oid::SHA256 | oid::SHA256_WITH_RSA => Ok(Some(Self::Sha256)),
+            oid::SHA384 | oid::SHA384_WITH_RSA => Ok(Some(Self::Sha384)),
+            oid::SHA512 | oid::SHA512_WITH_RSA => Ok(Some(Self::Sha512)),
             oid::RSA_ENCRYPTION => Ok(None),
-            _ => Err(PkinitError::Unsupported {
-                what: "a digest or signature algorithm",
-                found: algorithm.algorithm.to_string(),
-            }),
+            _ => Err(PkinitError::Digest(algorithm.algorithm.to_string())),
         }
     }
 }
@@ -130,8 +139,8 @@ impl Signed {
 
     /// What names the signer and every certificate sent, for a cache of verified chains.
     pub fn chain_key(&self) -> [u8; 32] {
-        let sent = [&self.signer.signer.issuer, &self.signer.signer.serial_number];
-        let parts: Vec<&[u8]> = sent.into_iter().chain(&self.certificates).map(Any::as_bytes).collect();
+        let sent = std::iter::once(&self.signer.signer).chain(&self.certificates);
+        let parts: Vec<&[u8]> = sent.map(Any::as_bytes).collect();
         chain_key(&parts)
     }
 
@@ -140,27 +149,30 @@ impl Signed {
         let all = parse_all(&self.certificates)?;
         let signer = all
             .iter()
-            .find(|certificate| names(&self.signer.signer, certificate))
+            .find(|certificate| identifies(self.signer.signer.as_bytes(), certificate))
             .cloned();
         signer
             .map(|signer| Certificates { signer, all })
             .ok_or(PkinitError::SignerUnknown(self.certificates.len()))
     }
 
+    /// The digest that the signature is over.
+    pub fn digest(&self) -> Result<CmsDigest, PkinitError> {
+        let named_by_digest = CmsDigest::named(&self.signer.digest_algorithm)?;
+        let named_by_signature = CmsDigest::named(&self.signer.signature_algorithm)?;
+        match (named_by_digest, named_by_signature) {
+            (Some(one), Some(other)) if one != other => Err(PkinitError::Unsupported {
+                what: "the signature's algorithm",
+                found: "two different digests".to_owned(),
+            }),
+            (one, other) => Ok(one.or(other).unwrap_or_default()),
+        }
+    }
+
     /// Verifies the signature under the key of `certificate`: RSA PKCS#1 v1.5 over the content's octets, or over the
     /// signed attributes where there are any.
     pub fn verify(&self, certificate: &Certificate) -> Result<(), PkinitError> {
-        let named_by_digest = CmsDigest::named(&self.signer.digest_algorithm)?;
-        let named_by_signature = CmsDigest::named(&self.signer.signature_algorithm)?;
-        let digest = match (named_by_digest, named_by_signature) {
-            (Some(one), Some(other)) if one != other => {
-                return Err(PkinitError::Unsupported {
-                    what: "the signature's algorithm",
-                    found: "two different digests".to_owned(),
-                });
-            }
-            (one, other) => one.or(other).unwrap_or_default(),
-        };
+        let digest = self.digest()?;
         let signed = match &self.signer.signed_attributes {
             None => self.content.to_vec(),
             Some(attributes) => self.check_attributes(attributes, digest)?,
@@ -210,7 +222,7 @@ pub(super) fn sign(
     let signature = Signer::new(shape.digest.openssl(), signer.key())?.sign_oneshot_to_vec(to_sign)?;
     let signer_info = SignerInfo {
         version: 1,
-        signer: issuer_and_serial(signer.certificate()),
+        signer: Any::new(write(&issuer_and_serial(signer.certificate()))?),
         digest_algorithm: algorithm(shape.digest.oid()),
         signed_attributes,
         signature_algorithm: algorithm(oid::RSA_ENCRYPTION),

@@ -1,14 +1,8 @@
 //! What can be wrong with a PKINIT exchange, and what the peer is told.
 
-use rasn::types::OctetString;
-
-use super::asn1::{TypedData, write};
-use super::dh::DhGroup;
+use super::{Dialect, typed_data};
 use crate::value::Timestamp;
-use crate::wire::cert::CertError;
-
-/// TD-DH-PARAMETERS as drafts -16 to -18 number it (fact sheet security §4.7).
-const TD_DH_PARAMETERS: i32 = 102;
+use crate::wire::cert::{CertError, TrustAnchors};
 
 /// Why a PKINIT request or reply is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +15,12 @@ pub enum PkinitError {
         /// What the decoder said.
         reason: String,
     },
+    /// A digest or signature algorithm that is not supported.
+    #[error("the digest or signature algorithm is {0}, which is not supported")]
+    Digest(String),
+    /// The authenticator has no checksum, which RFC 4556 demands.
+    #[error("paChecksum is missing")]
+    ChecksumMissing,
     /// A content type, algorithm or version that is not supported.
     #[error("{what} is {found}, which is not supported")]
     Unsupported {
@@ -86,8 +86,9 @@ pub enum PkinitError {
 
 impl PkinitError {
     /// The error number of the KRB-ERROR that tells the client (fact sheet security §4.7: numbers CERTAIN, choice
-    /// LIKELY): 15 checksum type, 24 authenticator or structure wrong, 37 skew, 60 ours, 64 signature, 65 Diffie-Hellman,
-    /// 66 certificate mismatch, 70 signer's certificate missing, 76 KDC name; a certificate's own number otherwise.
+    /// LIKELY; RFC 4556 §3.1.3): 15 checksum type, 24 authenticator or structure wrong, 37 skew, 60 ours, 64 signature, 65
+    /// Diffie-Hellman, 66 certificate mismatch, 70 signer's certificate missing, 76 KDC name, 79 checksum missing, 80
+    /// digest; a certificate's own number otherwise.
     pub fn krb_code(&self) -> i32 {
         match self {
             Self::ChecksumType(_) => 15,
@@ -99,19 +100,20 @@ impl PkinitError {
             Self::KdcCertificate => 66,
             Self::SignerUnknown(_) => 70,
             Self::KdcName(_) => 76,
+            Self::ChecksumMissing => 79,
+            Self::Digest(_) => 80,
             Self::Certificate(error) => error.krb_code(),
         }
     }
 
-    /// The KRB-ERROR's e-data, DER SEQUENCE OF TypedData: for error 65 from Diffie-Hellman, TD-DH-PARAMETERS with the
-    /// DomainParameters of Oakley group 2 (drafts -16 to -18 §3.2.2); nothing otherwise.
-    pub fn e_data(&self) -> Option<Vec<u8>> {
+    /// The KRB-ERROR's e-data for a client that speaks `dialect`, a DER SEQUENCE OF TypedData: for error 65 from
+    /// Diffie-Hellman the groups that are accepted, for error 70 the names of `anchors`; nothing otherwise.
+    pub fn e_data(&self, dialect: Dialect, anchors: &TrustAnchors) -> Option<Vec<u8>> {
         match self {
-            Self::DhGroup { .. } | Self::DhValue(_) => write(&vec![TypedData {
-                kind: TD_DH_PARAMETERS,
-                value: OctetString::from(DhGroup::Oakley2.domain_parameters()),
-            }])
-            .ok(),
+            Self::DhGroup { .. } | Self::DhValue(_) => typed_data::dh_parameters(dialect),
+            Self::Certificate(_) | Self::SignerUnknown(_) if self.krb_code() == 70 => {
+                typed_data::trusted_certifiers(dialect, anchors)
+            }
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use openssl::pkey::{PKey, Private};
 
 use super::PkinitError;
-use super::asn1::IssuerAndSerialNumber;
+use super::asn1::{IssuerAndSerialNumber, read};
 use crate::wire::cert::{CertError, Certificate, der, parse_all};
 
 /// A certificate chain and the private key of its first certificate, read once and used for every message.
@@ -59,4 +59,13 @@ pub(super) fn issuer_and_serial(certificate: &Certificate) -> IssuerAndSerialNum
 pub(super) fn names(name: &IssuerAndSerialNumber, certificate: &Certificate) -> bool {
     let serial = der::content(0x02, name.serial_number.as_bytes()).map(der::without_leading_zeros);
     name.issuer.as_bytes() == certificate.issuer() && serial == Some(der::without_leading_zeros(certificate.serial()))
+}
+
+/// Whether the DER SignerIdentifier (RFC 5652 §5.3) is `certificate`'s: by issuer and serial number, or by the key
+/// identifier that the certificate carries.
+pub(super) fn identifies(signer: &[u8], certificate: &Certificate) -> bool {
+    match der::content(0x80, signer) {
+        Some(key_id) => certificate.subject_key_id.as_deref() == Some(key_id),
+        None => read(signer, "SignerIdentifier").is_ok_and(|name| names(&name, certificate)),
+    }
 }

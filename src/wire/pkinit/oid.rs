@@ -18,10 +18,18 @@ pub(super) const RSA_ENCRYPTION: &[u32] = &[1, 2, 840, 113549, 1, 1, 1];
 pub(super) const SHA1_WITH_RSA: &[u32] = &[1, 2, 840, 113549, 1, 1, 5];
 /// sha256WithRSAEncryption.
 pub(super) const SHA256_WITH_RSA: &[u32] = &[1, 2, 840, 113549, 1, 1, 11];
+/// sha384WithRSAEncryption.
+pub(super) const SHA384_WITH_RSA: &[u32] = &[1, 2, 840, 113549, 1, 1, 12];
+/// sha512WithRSAEncryption.
+pub(super) const SHA512_WITH_RSA: &[u32] = &[1, 2, 840, 113549, 1, 1, 13];
 /// id-sha1.
 pub(super) const SHA1: &[u32] = &[1, 3, 14, 3, 2, 26];
 /// id-sha256.
 pub(super) const SHA256: &[u32] = &[2, 16, 840, 1, 101, 3, 4, 2, 1];
+/// id-sha384.
+pub(super) const SHA384: &[u32] = &[2, 16, 840, 1, 101, 3, 4, 2, 2];
+/// id-sha512.
+pub(super) const SHA512: &[u32] = &[2, 16, 840, 1, 101, 3, 4, 2, 3];
 /// des-ede3-cbc.
 pub(super) const DES_EDE3_CBC: &[u32] = &[1, 2, 840, 113549, 3, 7];
 /// dhpublicnumber.

@@ -149,7 +149,7 @@ fn open_enc_key_pack(
 }
 
 /// Verifies that the realm's KDC signed, and that it is the expected service provider's.
-fn verify_kdc(
+pub(super) fn verify_kdc(
     signed: &Signed,
     expectation: &ReplyExpectation<'_>,
     now: Timestamp,

@@ -1,24 +1,28 @@
-//! PA-PK-AS-REQ: what the client sends, and how the KDC judges it.
+//! PA-PK-AS-REQ: how the KDC judges what a client sends. What costs nothing comes first ([`Claim::read`]), the public-key
+//! operations after it ([`Claim::prove`]).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use md5::Md5;
-use rasn::types::{Any, GeneralString, GeneralizedTime, OctetString, UtcTime};
+use rasn::types::{GeneralString, OctetString};
 use sha1::{Digest as _, Sha1};
 use subtle::ConstantTimeEq;
 
-use super::asn1::{AuthPack, Checksum, NamedPkAuthenticator, PaPkAsReq, PkAuthenticator, PrincipalName, read, write};
-use super::cms::{CmsDigest, SignatureShape, Signed, content_info, sign};
-use super::identity::{Identity, names};
-use super::{DhKeyPair, DhPublic, PkinitError, oid};
+use super::asn1::{
+    AuthPack, Checksum, NamedPkAuthenticator, PaPkAsReq, PkAuthenticator, SubjectPublicKeyInfo, read, write,
+};
+use super::cms::{Certificates, CmsDigest, Signed};
+use super::identity::identifies;
+use super::typed_data;
+use super::{DhGroup, DhPublic, PkinitError, oid};
 use crate::value::{MacAddress, Realm, Timestamp};
 use crate::wire::cert::{CertPolicy, Certificate, ChainCache, DeviceIdentity, TrustAnchors, VerifiedDevice, mac_of};
 
 /// What of an AS-REQ concerns PKINIT.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestParts<'a> {
-    /// The padata-value of the element with type 14.
+    /// The padata-value of the element with type 14 (drafts) or 16 (RFC 4556).
     pub pa_value: &'a [u8],
     /// The KDC-REQ-BODY as received: the SEQUENCE with its tag and length.
     pub body: &'a [u8],
@@ -37,12 +41,24 @@ pub struct RequestPolicy<'a> {
     pub cache: &'a dyn ChainCache,
     /// How far the client's clock may be off, both ways.
     pub skew: Duration,
-    /// Accept Oakley group 1 (profile P16).
+    /// Accept Oakley group 1 from devices (profile P16).
     pub allow_oakley1: bool,
+    /// The shortest prime that a client of RFC 4556 may use, bits.
+    pub stock_min_bits: usize,
     /// The KDC's realm.
     pub realm: &'a Realm,
     /// The KDC's own certificate, for a client that asks for a particular one.
     pub kdc_certificate: Option<&'a Certificate>,
+}
+
+impl RequestPolicy<'_> {
+    /// Whether a client that speaks `dialect` may use `group`.
+    fn accepts(&self, dialect: Dialect, group: DhGroup) -> bool {
+        match dialect {
+            Dialect::Draft => group != DhGroup::Oakley1 || self.allow_oakley1,
+            Dialect::Rfc4556 => group.octets() * 8 >= self.stock_min_bits,
+        }
+    }
 }
 
 /// A request whose every check has passed.
@@ -50,7 +66,9 @@ pub struct RequestPolicy<'a> {
 pub struct PkinitRequest {
     /// Who asks.
     pub identity: DeviceIdentity,
-    /// The nonce, modulo 2^32.
+    /// Which PKINIT it speaks.
+    pub dialect: Dialect,
+    /// The authenticator's nonce, modulo 2^32.
     pub nonce: u32,
     /// The nonce as the authenticator has it: the reply repeats it.
     pub(super) nonce_as_sent: i64,
@@ -60,26 +78,186 @@ pub struct PkinitRequest {
     pub cusec: u32,
     /// The client's Diffie-Hellman value; without one the reply is an encKeyPack (profile P38).
     pub client_public: Option<DhPublic>,
+    /// clientDHNonce: the client would let the KDC reuse its pair openly (RFC 4556 §3.2.3.1).
+    pub client_dh_nonce: Option<Vec<u8>>,
+    /// The digest that the client signs with, and so understands.
+    pub digest: CmsDigest,
     /// Whether a checksum binds the request body to the signature. The authenticators of drafts -08 to -11 have none:
     /// only the nonce ties such a request together, and a man in the middle may have changed its server name.
     pub body_bound: bool,
 }
 
-/// What both forms of the authenticator say.
-struct Authenticator {
-    ctime: Timestamp,
-    cusec: u32,
-    nonce: i64,
-    binding: Binding,
+/// Which PKINIT a request speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// The early drafts: padata types 14 and 15. Devices.
+    Draft,
+    /// RFC 4556: padata types 16 and 17. Stock clients.
+    Rfc4556,
 }
 
-enum Binding {
+/// What every form of the authenticator says.
+#[derive(Debug, Clone)]
+pub(super) struct Authenticator {
+    pub ctime: Timestamp,
+    pub cusec: u32,
+    pub nonce: i64,
+    pub binding: Binding,
+}
+
+/// What ties an authenticator to the rest of the request.
+#[derive(Debug, Clone)]
+pub(super) enum Binding {
+    /// A checksum over the body; in the drafts the nonce as well.
     Checksum(Checksum),
+    /// The name of the KDC's realm, and the nonce.
     Kdc(GeneralString),
+    /// SHA-1 over the body (RFC 4556: the nonce need not be the body's); `None` where it is missing.
+    Sha1(Option<OctetString>),
 }
 
-/// Opens and judges a PA-PK-AS-REQ. The cheap checks come first: time, nonce, checksum; then the certificates (or the
-/// cache), then the signature, and last the Diffie-Hellman value.
+/// A PA-PK-AS-REQ taken apart in either dialect.
+pub(super) struct Parsed {
+    pub signed: Signed,
+    pub authenticator: Authenticator,
+    pub client_public_value: Option<SubjectPublicKeyInfo>,
+    pub client_dh_nonce: Option<Vec<u8>>,
+    /// The DER SignerIdentifier of the KDC certificate that the client asks for.
+    pub kdc_certificate: Option<Vec<u8>>,
+}
+
+/// A PA-PK-AS-REQ that passed every check that costs no public-key operation: it is well formed, fresh, and bound to its
+/// body. Nothing of it is proven.
+pub struct Claim {
+    dialect: Dialect,
+    parsed: Parsed,
+    chain_key: [u8; 32],
+    mac: MacAddress,
+    /// The device, where its chain was verified before.
+    known: Option<Arc<VerifiedDevice>>,
+    /// The certificates, where it was not.
+    certificates: Option<Certificates>,
+}
+
+impl Claim {
+    /// Reads `parts`, whose `pa_value` is in `dialect`, and checks what is cheap: the form, the time, the nonce and the
+    /// checksum over the body, which KDC certificate is wanted, and that the signer's certificate names a MAC address.
+    ///
+    /// # Errors
+    /// See [`PkinitError`].
+    pub fn read(
+        dialect: Dialect,
+        parts: &RequestParts<'_>,
+        policy: &RequestPolicy<'_>,
+        now: Timestamp,
+    ) -> Result<Self, PkinitError> {
+        let parsed = match dialect {
+            Dialect::Draft => read_draft(parts.pa_value)?,
+            Dialect::Rfc4556 => super::rfc4556::read_request(parts.pa_value)?,
+        };
+        parsed.authenticator.check(parts, policy, now)?;
+        if let (Some(wanted), Some(own)) = (&parsed.kdc_certificate, policy.kdc_certificate)
+            && !identifies(wanted, own)
+        {
+            return Err(PkinitError::KdcCertificate);
+        }
+        let chain_key = parsed.signed.chain_key();
+        let known = policy.cache.get(&chain_key);
+        let certificates = match known {
+            Some(_) => None,
+            None => Some(parsed.signed.certificates()?),
+        };
+        let mac = match (&known, &certificates) {
+            (Some(device), _) => device.mac,
+            (None, Some(certificates)) => mac_of(&certificates.signer)?,
+            (None, None) => return Err(PkinitError::SignerUnknown(0)),
+        };
+        Ok(Self {
+            dialect,
+            parsed,
+            chain_key,
+            mac,
+            known,
+            certificates,
+        })
+    }
+
+    /// The MAC address that the signer's certificate names.
+    pub fn mac(&self) -> MacAddress {
+        self.mac
+    }
+
+    /// Proves the claim: the certificates' signatures (or the cache), then the request's, and last the Diffie-Hellman value.
+    ///
+    /// # Errors
+    /// See [`PkinitError`].
+    pub fn prove(&self, policy: &RequestPolicy<'_>, now: Timestamp) -> Result<PkinitRequest, PkinitError> {
+        let Parsed {
+            signed, authenticator, ..
+        } = &self.parsed;
+        let device = match (&self.known, &self.certificates) {
+            (Some(device), _) => device.clone(),
+            (None, Some(sent)) => Arc::new(VerifiedDevice::verify_parsed(&sent.signer, &sent.all, policy.anchors)?),
+            (None, None) => return Err(PkinitError::SignerUnknown(0)),
+        };
+        let identity = device.admit(policy.certificates, now)?;
+        signed.verify(&device.path.leaf)?;
+        policy.cache.put(self.chain_key, &device);
+        let client_public = match &self.parsed.client_public_value {
+            Some(spki) => Some(self.public_value(spki, policy)?),
+            None => None,
+        };
+        Ok(PkinitRequest {
+            identity,
+            dialect: self.dialect,
+            nonce: authenticator.nonce as u32,
+            nonce_as_sent: authenticator.nonce,
+            ctime: authenticator.ctime,
+            cusec: authenticator.cusec,
+            client_public,
+            client_dh_nonce: self.parsed.client_dh_nonce.clone(),
+            digest: signed.digest()?,
+            body_bound: !matches!(authenticator.binding, Binding::Kdc(_)),
+        })
+    }
+
+    /// The client's Diffie-Hellman value; its group is weighed before the costly validation.
+    fn public_value(&self, spki: &SubjectPublicKeyInfo, policy: &RequestPolicy<'_>) -> Result<DhPublic, PkinitError> {
+        let group = DhPublic::group_of(spki)?;
+        if !policy.accepts(self.dialect, group) {
+            let bits = group.octets() * 8;
+            return Err(PkinitError::DhGroup { bits });
+        }
+        DhPublic::from_bits(group, &spki.public_key)
+    }
+
+    /// The e-data of the KRB-ERROR that tells the client of `error`: what [`PkinitError::e_data`] says, and for a
+    /// certificate that is refused which of those sent it is.
+    pub fn e_data(&self, error: &PkinitError, anchors: &TrustAnchors) -> Option<Vec<u8>> {
+        match self.refused_certificate(error) {
+            Some((at, certificate)) => typed_data::refused_certificate(self.dialect, at, certificate),
+            None => error.e_data(self.dialect, anchors),
+        }
+    }
+
+    /// Which of the certificates sent `error` speaks of, and its place among them.
+    fn refused_certificate(&self, error: &PkinitError) -> Option<(usize, &Certificate)> {
+        let sent = match (&self.certificates, &self.known) {
+            (Some(certificates), _) => certificates.all.iter().collect::<Vec<_>>(),
+            (None, Some(device)) => device.path.certificates().collect(),
+            (None, None) => Vec::new(),
+        };
+        let PkinitError::Certificate(error) = error else {
+            return None;
+        };
+        let subject = error.refused_subject()?;
+        let named = |certificate: &&Certificate| certificate.subject_text() == subject;
+        let at = sent.iter().position(named)?;
+        sent.get(at).map(|certificate| (at, *certificate))
+    }
+}
+
+/// Opens and judges a PA-PK-AS-REQ of the drafts: [`Claim::read`], then [`Claim::prove`].
 ///
 /// # Errors
 /// See [`PkinitError`]; [`PkinitError::krb_code`] and [`PkinitError::e_data`] say what to tell the client.
@@ -88,52 +266,32 @@ pub fn open_request(
     policy: &RequestPolicy<'_>,
     now: Timestamp,
 ) -> Result<PkinitRequest, PkinitError> {
-    let request: PaPkAsReq = read(parts.pa_value, "PA-PK-AS-REQ")?;
+    Claim::read(Dialect::Draft, parts, policy, now)?.prove(policy, now)
+}
+
+/// Takes apart a PA-PK-AS-REQ of the drafts.
+fn read_draft(pa_value: &[u8]) -> Result<Parsed, PkinitError> {
+    let request: PaPkAsReq = read(pa_value, "PA-PK-AS-REQ")?;
     let signed = Signed::read(request.signed_auth_pack.as_bytes())?;
     signed.expect_content(&[oid::PK_AUTH_DATA, oid::PK_AUTH_DATA_MISSPELT, oid::DATA])?;
     let pack: AuthPack = read(&signed.content, "AuthPack")?;
-    let authenticator = Authenticator::read(pack.authenticator.as_bytes())?;
-    authenticator.check(parts, policy, now)?;
-    if let (Some(wanted), Some(own)) = (&request.kdc_certificate, policy.kdc_certificate)
-        && !names(wanted, own)
-    {
-        return Err(PkinitError::KdcCertificate);
-    }
-    let device = verified_device(&signed, policy)?;
-    let identity = device.admit(policy.certificates, now)?;
-    signed.verify(&device.path.leaf)?;
-    policy.cache.put(signed.chain_key(), &device);
-    let client_public = pack
-        .client_public_value
-        .map(|spki| DhPublic::from_spki(&spki, policy.allow_oakley1))
-        .transpose()?;
-    Ok(PkinitRequest {
-        identity,
-        nonce: parts.nonce,
-        nonce_as_sent: authenticator.nonce,
-        ctime: authenticator.ctime,
-        cusec: authenticator.cusec,
-        client_public,
-        body_bound: matches!(authenticator.binding, Binding::Checksum(_)),
+    Ok(Parsed {
+        authenticator: Authenticator::read(pack.authenticator.as_bytes())?,
+        client_public_value: pack.client_public_value,
+        client_dh_nonce: None,
+        kdc_certificate: request.kdc_certificate.map(|name| write(&name)).transpose()?,
+        signed,
     })
 }
 
-/// The MAC address that the signer's certificate in a PA-PK-AS-REQ names. Nothing is verified: it tells an operator whose
-/// request was refused, and nothing else may follow from it.
-pub fn claimed_mac(pa_value: &[u8]) -> Option<MacAddress> {
-    let request: PaPkAsReq = read(pa_value, "PA-PK-AS-REQ").ok()?;
-    let signed = Signed::read(request.signed_auth_pack.as_bytes()).ok()?;
-    mac_of(&signed.certificates().ok()?.signer).ok()
-}
-
-/// The device of the signer's certificate, from the cache or by verifying its chain.
-fn verified_device(signed: &Signed, policy: &RequestPolicy<'_>) -> Result<Arc<VerifiedDevice>, PkinitError> {
-    if let Some(device) = policy.cache.get(&signed.chain_key()) {
-        return Ok(device);
-    }
-    let certificates = signed.certificates()?;
-    let device = VerifiedDevice::verify_parsed(&certificates.signer, &certificates.all, policy.anchors)?;
-    Ok(Arc::new(device))
+/// The MAC address that the signer's certificate in a PA-PK-AS-REQ of either dialect names. Nothing is verified: it tells
+/// an operator whose request was refused, and nothing else may follow from it.
+pub fn claimed_mac(dialect: Dialect, pa_value: &[u8]) -> Option<MacAddress> {
+    let parsed = match dialect {
+        Dialect::Draft => read_draft(pa_value).ok()?,
+        Dialect::Rfc4556 => super::rfc4556::read_request(pa_value).ok()?,
+    };
+    mac_of(&parsed.signed.certificates().ok()?.signer).ok()
 }
 
 impl Authenticator {
@@ -146,6 +304,11 @@ impl Authenticator {
                 (form.cusec, form.ctime, form.nonce, Binding::Kdc(form.kdc_realm))
             }
         };
+        Self::new(cusec, ctime.timestamp(), nonce, binding)
+    }
+
+    /// The authenticator with these fields.
+    pub fn new(cusec: i64, ctime: i64, nonce: i64, binding: Binding) -> Result<Self, PkinitError> {
         let out_of_range = |what: &str| PkinitError::Malformed {
             what: "PKAuthenticator",
             reason: format!("{what} is out of range"),
@@ -156,7 +319,7 @@ impl Authenticator {
             return Err(out_of_range("nonce"));
         }
         Ok(Self {
-            ctime: Timestamp::from_unix(ctime.timestamp()).plus(Duration::from_micros(cusec.into())),
+            ctime: Timestamp::from_unix(ctime).plus(Duration::from_micros(cusec.into())),
             cusec,
             nonce,
             binding,
@@ -167,9 +330,16 @@ impl Authenticator {
         if now.distance(self.ctime) > policy.skew {
             return Err(PkinitError::Skew { client: self.ctime });
         }
-        check_nonce(self.nonce, parts.nonce)?;
+        if !matches!(self.binding, Binding::Sha1(_)) {
+            check_nonce(self.nonce, parts.nonce)?;
+        }
         match &self.binding {
             Binding::Checksum(checksum) => check_body(checksum, parts.body),
+            Binding::Sha1(None) => Err(PkinitError::ChecksumMissing),
+            Binding::Sha1(Some(sum)) => match bool::from(Sha1::digest(parts.body).as_slice().ct_eq(sum)) {
+                true => Ok(()),
+                false => Err(PkinitError::Checksum),
+            },
             Binding::Kdc(realm) if realm.as_bytes().eq_ignore_ascii_case(policy.realm.as_str().as_bytes()) => Ok(()),
             Binding::Kdc(realm) => Err(PkinitError::KdcName(
                 String::from_utf8_lossy(realm.as_bytes())
@@ -223,118 +393,10 @@ impl PaChecksum {
         }
     }
 
-    fn over(self, body: &[u8]) -> Vec<u8> {
+    pub(super) fn over(self, body: &[u8]) -> Vec<u8> {
         match self {
             Self::Md5 => Md5::digest(body).to_vec(),
             Self::Sha1Rfc3961 | Self::Sha1 => Sha1::digest(body).to_vec(),
         }
     }
-}
-
-/// The choices that clients make differently. The default is profile P17's.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RequestShape {
-    /// The checksum over the body.
-    pub checksum: PaChecksum,
-    /// The authenticator of drafts -08 to -11, naming the KDC of this realm, in place of the one with a checksum.
-    pub named_authenticator: Option<Realm>,
-    /// The content's type.
-    pub content_type: AuthContentType,
-    /// The digest of the signature.
-    pub digest: CmsDigest,
-    /// Sign over signed attributes.
-    pub signed_attributes: bool,
-    /// The public value stands in its BIT STRING without an INTEGER around it (profile P37).
-    pub bare_public_value: bool,
-    /// Write a nonce whose top bit is set as a negative INTEGER (profile P36).
-    pub signed_nonce: bool,
-}
-
-/// The eContentType of the AuthPack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AuthContentType {
-    /// id-pkauthdata.
-    #[default]
-    PkAuthData,
-    /// id-pkauthdata as one client misspells it (profile P40).
-    Misspelt,
-    /// id-data, as draft -09 has it.
-    Data,
-}
-
-/// Builds the padata-value of a PA-PK-AS-REQ: the client's half.
-///
-/// `body` is the DER KDC-REQ-BODY as it will be sent, `nonce` its nonce. Without `pair` the KDC answers with an encKeyPack.
-///
-/// # Errors
-/// `Internal` where OpenSSL fails or the time has no GeneralizedTime.
-pub fn build_request(
-    identity: &Identity,
-    body: &[u8],
-    nonce: u32,
-    ctime: Timestamp,
-    pair: Option<&DhKeyPair>,
-    shape: &RequestShape,
-) -> Result<Vec<u8>, PkinitError> {
-    let pack = AuthPack {
-        authenticator: Any::new(authenticator(body, nonce, ctime, shape)?),
-        client_public_value: pair.map(|pair| pair.spki(shape.bare_public_value)),
-    };
-    let content_type = match shape.content_type {
-        AuthContentType::PkAuthData => oid::PK_AUTH_DATA,
-        AuthContentType::Misspelt => oid::PK_AUTH_DATA_MISSPELT,
-        AuthContentType::Data => oid::DATA,
-    };
-    let signature = SignatureShape {
-        digest: shape.digest,
-        signed_attributes: shape.signed_attributes,
-    };
-    let signed = sign(content_type, write(&pack)?, identity, signature)?;
-    write(&PaPkAsReq {
-        signed_auth_pack: Any::new(content_info(oid::SIGNED_DATA, signed)?),
-        trusted_certifiers: None,
-        kdc_certificate: None,
-        encryption_certificate: None,
-    })
-}
-
-fn authenticator(body: &[u8], nonce: u32, ctime: Timestamp, shape: &RequestShape) -> Result<Vec<u8>, PkinitError> {
-    let cusec = i64::from(ctime.micros());
-    let nonce = match shape.signed_nonce {
-        true => i64::from(nonce as i32),
-        false => i64::from(nonce),
-    };
-    let ctime = generalized_time(ctime)?;
-    match &shape.named_authenticator {
-        None => write(&PkAuthenticator {
-            cusec,
-            ctime,
-            nonce,
-            checksum: Checksum {
-                kind: shape.checksum.number(),
-                value: OctetString::from(shape.checksum.over(body)),
-            },
-        }),
-        Some(realm) => write(&NamedPkAuthenticator {
-            kdc_name: PrincipalName {
-                name_type: 2,
-                components: vec![general("krbtgt")?, general(realm.as_str())?],
-            },
-            kdc_realm: general(realm.as_str())?,
-            cusec,
-            ctime,
-            nonce,
-        }),
-    }
-}
-
-fn general(text: &str) -> Result<GeneralString, PkinitError> {
-    GeneralString::from_bytes(text.as_bytes()).map_err(|error| PkinitError::Internal(error.to_string()))
-}
-
-/// The GeneralizedTime of an instant, to the second.
-fn generalized_time(instant: Timestamp) -> Result<GeneralizedTime, PkinitError> {
-    UtcTime::from_timestamp(instant.unix(), 0)
-        .map(|time| time.fixed_offset())
-        .ok_or_else(|| PkinitError::Internal("the time is out of range".to_owned()))
 }

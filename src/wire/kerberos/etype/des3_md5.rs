@@ -1,6 +1,7 @@
 //! des3-cbc-md5 (5): confounder, MD5, message and zero pad under CBC with IV zero, without key usages (fact sheet
 //! security §4.5, CERTAIN; the pad forms are profile P14 and P39).
 
+use super::derive::n_fold;
 use super::{CryptoError, Opened, PadForm, des3, same, without_pad};
 use crate::value::Secret;
 use md5::{Digest, Md5};
@@ -66,4 +67,16 @@ pub(super) fn decrypt(key: &[u8], ciphertext: &[u8]) -> Result<Opened, CryptoErr
         });
     }
     Err(CryptoError::Integrity)
+}
+
+/// String-to-key of the drafts before RFC 3961, as Heimdal has it: the folded password and salt are the key that they are
+/// then encrypted with, IV zero.
+pub(super) fn string_to_key(password: &[u8], salt: &[u8]) -> Option<Secret> {
+    let text = Zeroizing::new([password, salt].concat());
+    let mut folded = Zeroizing::new(n_fold(&text, 24));
+    let mut key = folded.clone();
+    des3::parity(&mut key);
+    des3::cbc_encrypt(&key, &mut folded)?;
+    des3::parity(&mut folded);
+    Some(Secret::from(folded.as_slice()))
 }

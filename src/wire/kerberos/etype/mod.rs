@@ -60,7 +60,12 @@ impl KeyUsage {
     pub const TICKET: Self = Self(2);
     /// AS-REP's encrypted part, under the reply key.
     pub const AS_REP: Self = Self(3);
-    /// The Authenticator's checksum in a TGS-REQ's PA-TGS-REQ.
+    /// A TGS-REQ's enc-authorization-data, under the session key.
+    pub const TGS_REQ_AUTH_DATA_SESSION: Self = Self(4);
+    /// A TGS-REQ's enc-authorization-data, under the Authenticator's subkey.
+    pub const TGS_REQ_AUTH_DATA_SUBKEY: Self = Self(5);
+    /// The Authenticator's checksum in a TGS-REQ's PA-TGS-REQ; also asChecksum of PKINIT's ReplyKeyPack (RFC 4556
+    /// §3.2.3.2).
     pub const TGS_REQ_CHECKSUM: Self = Self(6);
     /// The Authenticator in a TGS-REQ's PA-TGS-REQ.
     pub const TGS_REQ_AUTHENTICATOR: Self = Self(7);
@@ -155,6 +160,18 @@ impl EncType {
         Self::ALL.into_iter().find(|etype| etype.number() == number)
     }
 
+    /// The name that Kerberos tools know it by.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Des3CbcMd5 => "des3-cbc-md5",
+            Self::Des3CbcSha1Kd => "des3-cbc-sha1",
+            Self::Aes128Sha1 => "aes128-cts-hmac-sha1-96",
+            Self::Aes256Sha1 => "aes256-cts-hmac-sha1-96",
+            Self::Aes128Sha256 => "aes128-cts-hmac-sha256-128",
+            Self::Aes256Sha384 => "aes256-cts-hmac-sha384-192",
+        }
+    }
+
     /// Octets of a key.
     pub const fn key_length(self) -> usize {
         match self {
@@ -210,11 +227,12 @@ impl EncType {
         }
     }
 
-    /// The key that a password and salt make (RFC 3961 §6.3.1, RFC 3962 §4, RFC 8009 §4). `iterations` is the AES
-    /// types' parameter; `None` takes the type's default of 4,096 (RFC 3962) or 32,768 (RFC 8009).
+    /// The key that a password and salt make (RFC 3961 §6.3.1, RFC 3962 §4, RFC 8009 §4; for type 5 the form of the drafts
+    /// before RFC 3961, which Heimdal has). `iterations` is the AES types' parameter; `None` takes the type's default of
+    /// 4,096 (RFC 3962) or 32,768 (RFC 8009).
     ///
     /// # Errors
-    /// [`CryptoError::StringToKey`] for type 5, which has none here, and for 0 or more than 2^20 iterations.
+    /// [`CryptoError::StringToKey`] for 0 or more than 2^20 iterations.
     pub fn string_to_key(
         self,
         password: &[u8],
@@ -226,7 +244,7 @@ impl EncType {
             return Err(refused);
         }
         let value = match self {
-            Self::Des3CbcMd5 => return Err(refused),
+            Self::Des3CbcMd5 => des3_md5::string_to_key(password, salt),
             Self::Des3CbcSha1Kd => des3_sha1::string_to_key(password, salt),
             Self::Aes128Sha1 | Self::Aes256Sha1 => {
                 aes_sha1::string_to_key(password, salt, iterations.unwrap_or(4_096), self.key_length())
@@ -242,6 +260,30 @@ impl EncType {
                 value,
             })
             .ok_or(refused)
+    }
+}
+
+impl std::fmt::Display for EncType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// No encryption type has this name or number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no encryption type: expected 5, 16, 17, 18, 19 or 20, or a name such as aes256-cts-hmac-sha1-96")]
+pub struct EncTypeError(String);
+
+impl std::str::FromStr for EncType {
+    type Err = EncTypeError;
+
+    /// Reads a name or a number.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = Self::ALL.into_iter().find(|etype| etype.name() == text);
+        let numbered = || text.parse().ok().and_then(Self::from_number);
+        named
+            .or_else(numbered)
+            .ok_or_else(|| EncTypeError(text.chars().take(40).collect()))
     }
 }
 

@@ -48,6 +48,7 @@ impl Kdc {
             cache,
             skew: Duration::from_secs(300),
             allow_oakley1: false,
+            stock_min_bits: 1024,
             realm: &self.realm,
             kdc_certificate: Some(self.identity.certificate()),
         }

@@ -166,7 +166,11 @@ fn p16_group_1_is_refused_with_parameters_unless_allowed() {
     let pa_value = request(Some(&pair), &RequestShape::default());
     let refused = kdc.open(&pa_value, NOW).unwrap_err();
     assert_eq!(refused.krb_code(), 65);
-    assert!(refused.e_data().is_some_and(|data| data.len() > 2 * 128));
+    assert!(
+        refused
+            .e_data(Dialect::Draft, &kdc.anchors)
+            .is_some_and(|data| data.len() > 2 * 128)
+    );
     let policy = RequestPolicy {
         allow_oakley1: true,
         ..kdc.policy()

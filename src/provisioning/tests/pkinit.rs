@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::model::{AttemptResult, Family};
+use crate::settings::EtypePolicy;
 use crate::wire::cert::testing::{anchors, hierarchy};
 use crate::wire::cert::{CertPolicy, NoCache};
 use crate::wire::kerberos::{
     EncKdcRepPart, Exchange, KdcRep, KdcReq, KdcReqBody, KerberosFlags, KrbError, KrbErrorCode, Number32, PA_PK_AS_REP,
-    PA_PK_AS_REQ, PA_PROV_SRV_LOCATION, PaData,
+    PA_PK_AS_REQ, PA_PROV_SRV_LOCATION, PaData, TD_PADATA, TypedData,
 };
 use crate::wire::pkinit::{
     DhGroup, DhKeyPair, Identity, PkinitRequest, ReplyExpectation, ReplyKeyForm, ReplyKeyRule, RequestShape,
@@ -22,6 +23,9 @@ pub(super) fn kdc() -> Kdc {
         anchors: anchors(&h.mta_root),
         certificates: CertPolicy::default(),
         allow_oakley1: false,
+        stock_min_bits: 1024,
+        prefer_rfc4556: false,
+        etypes: EtypePolicy::default(),
         reply_key: ReplyKeyRule::default(),
         pad: PadForm::default(),
         ticket_lifetime: Duration::from_secs(86_400),
@@ -120,17 +124,29 @@ impl Client {
     }
 }
 
+/// Reads an AS-REQ with PKINIT.
+fn check(datagram: &[u8], kdc: &Kdc) -> Result<AsRequest, KdcRefused> {
+    match read_request(datagram, kdc)? {
+        KdcRequest::Pkinit(request) => Ok(request),
+        KdcRequest::Key(_) | KdcRequest::Tgs(_) => panic!("another exchange"),
+    }
+}
+
+fn authenticate(request: &AsRequest, kdc: &Kdc, now: Timestamp) -> Result<PkinitRequest, KdcRefused> {
+    prove(request, &claim(request, kdc, &NoCache, now)?, kdc, &NoCache, now)
+}
+
 fn believed(datagram: &[u8], kdc: &Kdc) -> (AsRequest, PkinitRequest) {
     let request = check(datagram, kdc).unwrap_or_else(|refused| panic!("{refused:?}"));
-    let pkinit = authenticate(&request, kdc, &NoCache, NOW).unwrap_or_else(|refused| panic!("{refused:?}"));
+    let pkinit = authenticate(&request, kdc, NOW).unwrap_or_else(|refused| panic!("{refused:?}"));
     (request, pkinit)
 }
 
-fn granted(datagram: &[u8], kdc: &Kdc, facts: &DeviceFacts, source: SocketAddr) -> Result<Grant, AsRefused> {
+fn granted(datagram: &[u8], kdc: &Kdc, facts: &DeviceFacts, source: SocketAddr) -> Result<Grant, KdcRefused> {
     let (request, pkinit) = believed(datagram, kdc);
     let pair = group(&pkinit).map(|group| pair(group, 41));
     let granting = Granting {
-        service_key: &service_key(),
+        service_keys: &[service_key()],
         pair: pair.as_ref(),
         source,
         asked: NOW,
@@ -215,7 +231,10 @@ fn the_end_that_the_device_asks_for_is_honoured_where_it_is_sooner() {
 fn without_a_server_name_the_ticket_is_for_the_server_at_the_named_location() {
     let body = KdcReqBody { sname: None, ..body() };
     let request = check(&Client::new(None).request(body).encode(), &kdc()).unwrap_or_else(|error| panic!("{error:?}"));
-    assert_eq!((request.service, request.prov_server), (service(), policy().prov_fqdn));
+    assert_eq!(
+        (request.service, request.prov_server),
+        (service(), Some(policy().prov_fqdn))
+    );
 }
 
 /// Why `check` refuses.
@@ -228,9 +247,6 @@ fn refused(datagram: &[u8]) -> KrbErrorCode {
 
 #[test]
 fn what_is_no_as_req_is_refused() {
-    let mut tgs = KdcReq::new(Exchange::Tgs, Vec::new(), body());
-    tgs.padata = vec![PaData::prov_srv_location(&policy().prov_fqdn)];
-    assert_eq!(refused(&tgs.encode()), KrbErrorCode::MessageType);
     for datagram in [&b""[..], b"\x6a", b"\x6a\x82\xff\xff\x00", b"\x30\x03\x02\x01\x05"] {
         assert_eq!(refused(datagram), KrbErrorCode::MessageType);
     }
@@ -255,7 +271,13 @@ fn what_this_kdc_does_not_give_is_refused_before_any_public_key_operation() {
     for missing in [PA_PK_AS_REQ, PA_PROV_SRV_LOCATION] {
         let mut request = client.request(body());
         request.padata.retain(|padata| padata.padata_type != missing);
-        assert_eq!(refused(&request.encode()), KrbErrorCode::PreauthRequired, "{missing}");
+        let Err(refused) = read_request(&request.encode(), &kdc()) else {
+            panic!("{missing} is not missed");
+        };
+        assert_eq!(refused.code, KrbErrorCode::PreauthRequired, "{missing}");
+        let data = TypedData::decode_list(&refused.e_data.unwrap()).unwrap();
+        let methods = PaData::decode_list(data[0].data_value.as_ref().unwrap()).unwrap();
+        assert_eq!((data[0].data_type, methods[0].padata_type), (TD_PADATA, PA_PK_AS_REQ));
     }
     let mut request = client.request(body());
     request.padata.pop();
@@ -269,7 +291,7 @@ fn what_this_kdc_does_not_give_is_refused_before_any_public_key_operation() {
 fn a_request_that_proves_nothing_is_refused_with_the_code_of_the_drafts() {
     let (client, kdc) = (Client::new(None), kdc());
     let request = check(&client.request(body()).encode(), &kdc).unwrap_or_else(|error| panic!("{error:?}"));
-    let code = |kdc: &Kdc, now| match authenticate(&request, kdc, &NoCache, now) {
+    let code = |kdc: &Kdc, now| match authenticate(&request, kdc, now) {
         Err(refused) => {
             assert_eq!(refused.mac, None, "nothing is proven");
             refused.code.number()
@@ -280,7 +302,7 @@ fn a_request_that_proves_nothing_is_refused_with_the_code_of_the_drafts() {
     assert_eq!(code(&kdc, seconds(-301)), 37);
     let foreign = Kdc {
         anchors: anchors(&hierarchy().provider_root),
-        ..super::as_exchange::kdc()
+        ..super::pkinit::kdc()
     };
     assert_eq!(code(&foreign, NOW), 70);
 }
@@ -310,7 +332,7 @@ fn a_pair_of_another_group_than_the_requests_makes_no_reply() {
     let kdc = kdc();
     let (request, pkinit) = believed(&Client::new(Some(DhGroup::Oakley2)).request(body()).encode(), &kdc);
     let granting = Granting {
-        service_key: &service_key(),
+        service_keys: &[service_key()],
         pair: Some(&pair(DhGroup::Modp14, 41)),
         source: peer(),
         asked: NOW,
@@ -324,11 +346,11 @@ fn a_pair_of_another_group_than_the_requests_makes_no_reply() {
 
 #[test]
 fn a_refusal_is_a_krb_error_of_the_ticket_granting_service() {
-    let refused = AsRefused {
+    let refused = KdcRefused {
         e_data: Some(vec![0x30, 0]),
-        ..AsRefused::new(KrbErrorCode::BadAddress, "a test")
+        ..KdcRefused::new(KrbErrorCode::BadAddress, "a test")
     };
-    let error = KrbError::parse(&refused.message(&kdc(), NOW)).unwrap();
+    let error = KrbError::parse(&refused.message(&kdc(), NOW, &mut SeededRandom::new(1))).unwrap();
     assert_eq!(error.code(), Some(KrbErrorCode::BadAddress));
     assert_eq!((error.sname, error.realm), (PrincipalName::krbtgt(&realm()), realm()));
     assert_eq!((error.stime, error.e_data.as_deref()), (NOW, Some(&[0x30, 0][..])));
