@@ -62,9 +62,10 @@ pub(super) fn names(name: &IssuerAndSerialNumber, certificate: &Certificate) -> 
 }
 
 /// Whether the DER SignerIdentifier (RFC 5652 §5.3) is `certificate`'s: by issuer and serial number, or by the key
-/// identifier that the certificate carries.
+/// identifier that the certificate carries. Heimdal tags the latter explicitly.
 pub(super) fn identifies(signer: &[u8], certificate: &Certificate) -> bool {
-    match der::content(0x80, signer) {
+    let explicit = || der::content(0x04, der::content(0xa0, signer)?);
+    match der::content(0x80, signer).or_else(explicit) {
         Some(key_id) => certificate.subject_key_id.as_deref() == Some(key_id),
         None => read(signer, "SignerIdentifier").is_ok_and(|name| names(&name, certificate)),
     }
