@@ -35,9 +35,14 @@ impl RateLimit {
         }
     }
 
-    /// Whether one more request of `source` is taken at `now`. While the service is `busy`, a source that has sent more
-    /// than its share of this second's requests is held back, whatever the operator's limit.
-    pub fn admits(&self, source: IpAddr, now: Instant, busy: bool) -> bool {
+    /// Whether one more request of `source` is taken at `now`.
+    pub fn admits(&self, source: IpAddr, now: Instant) -> bool {
+        self.admits_share(source, now, false)
+    }
+
+    /// The same; while the service is `busy`, a source that has sent more than its share of this second's requests is held
+    /// back, whatever the operator's limit.
+    pub fn admits_share(&self, source: IpAddr, now: Instant, busy: bool) -> bool {
         let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(second.began) >= Duration::from_secs(1) {
             second.began = now;
@@ -65,12 +70,12 @@ mod tests {
     fn one_source_is_held_back_and_the_others_are_not() {
         let (limit, start) = (RateLimit::new(3), Instant::now());
         let noisy = IpAddr::from([192, 0, 2, 1]);
-        let admitted = (0..10).filter(|_| limit.admits(noisy, start, false)).count();
+        let admitted = (0..10).filter(|_| limit.admits(noisy, start)).count();
         assert_eq!(admitted, 3);
-        assert!(limit.admits(IpAddr::from([192, 0, 2, 2]), start, false));
-        assert!(limit.admits(noisy, start + Duration::from_secs(1), false));
+        assert!(limit.admits(IpAddr::from([192, 0, 2, 2]), start));
+        assert!(limit.admits(noisy, start + Duration::from_secs(1)));
         let open = RateLimit::new(0);
-        assert!((0..1000).all(|_| open.admits(noisy, start, false)));
+        assert!((0..1000).all(|_| open.admits(noisy, start)));
     }
 
     #[test]
@@ -78,15 +83,18 @@ mod tests {
         let (limit, start) = (RateLimit::new(0), Instant::now());
         let noisy = IpAddr::from([192, 0, 2, 1]);
         assert!(
-            (0..5_000).all(|_| limit.admits(noisy, start, true)),
+            (0..5_000).all(|_| limit.admits_share(noisy, start, true)),
             "alone, it takes nothing from anybody"
         );
         let others = (1..200).map(|last| IpAddr::from([192, 0, 2, last]));
         assert_eq!(
-            others.skip(1).filter(|other| limit.admits(*other, start, true)).count(),
+            others
+                .skip(1)
+                .filter(|other| limit.admits_share(*other, start, true))
+                .count(),
             198
         );
-        assert!(!limit.admits(noisy, start, true));
-        assert!(limit.admits(noisy, start, false));
+        assert!(!limit.admits_share(noisy, start, true));
+        assert!(limit.admits(noisy, start));
     }
 }

@@ -5,7 +5,6 @@
 //! a bounded queue in which sources take turns.
 
 mod chain_cache;
-mod clients;
 mod dh_pairs;
 mod fqdn_client;
 mod pkinit;
@@ -23,7 +22,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use self::chain_cache::Chains;
-use self::clients::Clients;
 use self::dh_pairs::DhPairs;
 use self::replay::Replays;
 use super::core::Core;
@@ -70,7 +68,6 @@ pub struct KdcService {
     rate: RateLimit,
     udp_reply_max: usize,
     replays: Replays,
-    devices: Clients,
     /// Requests that are being worked on.
     inside: AtomicUsize,
 }
@@ -118,7 +115,6 @@ impl KdcService {
             rate: limits.rate,
             udp_reply_max: limits.udp_reply_max,
             replays: Replays::new(),
-            devices: Clients::default(),
             inside: AtomicUsize::new(0),
         })
     }
@@ -142,7 +138,7 @@ impl KdcService {
 
     fn admits(&self, peer: SocketAddr) -> bool {
         let busy = self.inside.load(Ordering::Relaxed) >= BUSY;
-        self.rate.admits(peer.ip().to_canonical(), Instant::now(), busy)
+        self.rate.admits_share(peer.ip().to_canonical(), Instant::now(), busy)
     }
 
     /// The reply, or error 52 where it is too long for a datagram (RFC 4120 §7.2.1). The client's same request over TCP

@@ -34,7 +34,6 @@ impl KdcService {
         let (request, pkinit) = self.prove(request, claim, peer).await?;
         let facts = self.facts(&request, &pkinit, device.as_ref(), peer).await?;
         let grant = self.grant(request, pkinit, facts, service_keys, (peer, asked)).await?;
-        self.devices.put(grant.client.clone(), mac);
         if begins_attempt {
             return self.record(mac, device.as_ref(), grant).await;
         }

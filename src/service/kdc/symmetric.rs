@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use super::{Ended, KdcService};
 use crate::model::{Phase, Step, StepId};
 use crate::provisioning::{self, KeyRequest, TgsOpened, TgsRequest};
+use crate::service::core::Core;
 use crate::store::StoreError;
-use crate::value::{OsRandom, Timestamp};
+use crate::value::{Fqdn, OsRandom, Timestamp};
 use crate::wire::kerberos::PrincipalName;
 
 impl KdcService {
@@ -55,10 +56,9 @@ impl KdcService {
     /// Adds the steps eUE-11 and eUE-12 to the ladder of a device that fetches its provisioning server's ticket this way.
     /// Nothing waits for them.
     fn note_ticket(&self, request: &TgsRequest, opened: &TgsOpened, peer: SocketAddr, asked: Timestamp) {
-        if request.service.kind() != "mtaprovsrvr" {
-            return;
-        }
-        let Some(mac) = self.devices.mac_of(opened.client()) else {
+        let client = &opened.client().name;
+        let name = client.instance().and_then(|instance| instance.parse::<Fqdn>().ok());
+        let (Some(name), "mta", "mtaprovsrvr") = (name, client.kind(), request.service.kind()) else {
             return;
         };
         let service = &request.service;
@@ -76,17 +76,21 @@ impl KdcService {
         ];
         let core = self.core.clone();
         tokio::spawn(async move {
-            let noted: Result<(), StoreError> = async {
-                let attempt = core.store.attempt(mac).await?;
-                if let Some(attempt) = attempt.filter(|attempt| attempt.phase == Phase::Ticketed) {
-                    core.note(&attempt, steps).await;
-                }
-                Ok(())
-            }
-            .await;
-            if let Err(error) = noted {
-                tracing::error!(%mac, %error, "the steps of a TGS exchange cannot be noted");
+            if let Err(error) = note_steps(&core, &name, steps).await {
+                tracing::error!(%name, %error, "the steps of a TGS exchange cannot be noted");
             }
         });
     }
+}
+
+/// Adds steps to the attempt of the device with this name, where it has a ticket and goes on from there.
+async fn note_steps(core: &Core, name: &Fqdn, steps: Vec<Step>) -> Result<(), StoreError> {
+    let Some(device) = core.store.devices_named(name, 1).await?.pop() else {
+        return Ok(());
+    };
+    let attempt = core.store.attempt(device.mac).await?;
+    if let Some(attempt) = attempt.filter(|attempt| attempt.phase == Phase::Ticketed) {
+        core.note(&attempt, steps).await;
+    }
+    Ok(())
 }
