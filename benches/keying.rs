@@ -8,7 +8,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hardline::mib::MibDialect;
 use hardline::model::{Device, Flow};
-use hardline::profile::Profile;
+use hardline::profile::{Profile, Ways};
 use hardline::provisioning::{self, Keying, Policy};
 use hardline::store::Change;
 use hardline::value::{EngineId, MacAddress, Realm, SeededRandom, Timestamp};
@@ -139,7 +139,15 @@ impl World {
         let keying = Keying {
             request: &request.body,
             opened: &opened,
-            recipe: request.recipe(self.profile.hmac, keys).expect("the HMAC"),
+            recipe: request.recipe([self.profile.hmac], keys).expect("the HMAC"),
+            ways: Ways {
+                profile: &self.profile,
+                candidates: None,
+                vendors: &[],
+                type_identifier: None,
+            },
+            wake_up: None,
+            ack_required: false,
             digest: provisioning::digest(datagram),
             peer: ([192, 0, 2, 7], 1293).into(),
             suites: &[SUITE],

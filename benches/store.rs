@@ -43,6 +43,10 @@ fn attempt(last: u8) -> Attempt {
         auth: AuthProtocol::Sha1,
         privacy: Some(PrivProtocol::Aes128),
         subkey: Secret::new(OsRandom.array::<46>().to_vec()),
+        keyed_from: "192.0.2.1:1293".parse().unwrap(),
+        keyed_at: now,
+        asked: Default::default(),
+        learned: Default::default(),
     };
     Attempt {
         id: AttemptId::new(now, &mut OsRandom),
@@ -56,6 +60,7 @@ fn attempt(last: u8) -> Attempt {
         peer: "192.0.2.1:1293".parse().expect("an address"),
         session: Some(session),
         enrollment: None,
+        type_identifier: None,
         file: None,
         version: 0,
     }

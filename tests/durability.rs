@@ -48,6 +48,7 @@ fn attempt(last: u8) -> Attempt {
         peer: "192.0.2.1:1293".parse().unwrap(),
         session: None,
         enrollment: None,
+        type_identifier: None,
         file: None,
         version: 0,
     }

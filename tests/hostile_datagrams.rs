@@ -196,6 +196,7 @@ fn fqdn_request(server: &Server, eue: &Eue) -> Vec<u8> {
         ticket: &ticket,
         session_key: &session_key,
         now,
+        from: None,
         pad,
     };
     let request = FqdnRequest {

@@ -204,6 +204,9 @@ fn p30_skew_in_an_ap_request_gets_an_error_reply_with_the_server_s_time() {
         "{:?}",
         error.stime
     );
+    error
+        .verify(&ticket.session_key)
+        .expect("the time is the server's: e-cksum under the session key");
     bed.assert_reason(&eue, &["skew"]);
     assert_eq!(bed.attempts(&eue), before, "a refused AP Request changes nothing");
 }

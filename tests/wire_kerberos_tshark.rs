@@ -112,6 +112,7 @@ fn tshark_dissects_the_mta_fqdn_exchange() {
             ticket: &world.ticket,
             session_key: &world.part.key,
             now: world.now,
+            from: None,
             pad: PAD,
         };
         let (asked, _) = fqdn::build_request(&request, &query, &mut world.random).expect("builds");

@@ -9,8 +9,7 @@ use serde_json::json;
 use super::open::{ConfigArg, block_on};
 use super::output::{Colour, coloured};
 use super::{CliError, output};
-use crate::service::mib_path;
-use crate::service::server;
+use crate::service::{mib_path, server};
 use crate::settings::{Service, Settings, SettingsError};
 use crate::store::{MasterKey, SqliteStore, Store};
 use crate::value::Timestamp;
@@ -85,6 +84,7 @@ fn problems(settings: &Settings) -> Result<Vec<SettingsError>, CliError> {
         checker.revocation_lists();
     }
     checker.paths();
+    checker.profile();
     checker.mib_modules();
     checker.ports();
     Ok(checker.problems)
@@ -99,6 +99,17 @@ impl Checker<'_> {
             problem: problem.into(),
             remedy: remedy.into(),
         });
+    }
+
+    /// The interop profile and the candidates, which the server would not start with.
+    fn profile(&mut self) {
+        let profile = server::profile(self.settings).err();
+        let candidates = server::candidates(self.settings).err();
+        for (key, error) in [("profile.path", profile), ("profile.candidates", candidates)] {
+            if let Some(error) = error {
+                self.wrong(key, error.to_string(), "correct the file, or name another one");
+            }
+        }
     }
 
     async fn database(&mut self) -> Result<(), CliError> {
@@ -306,15 +317,6 @@ impl Checker<'_> {
                 "delivery.static_root",
                 format!("{} is no folder", statics.display()),
                 "make it",
-            );
-        }
-        if let Some(path) = &self.settings.profile.path
-            && let Err(error) = std::fs::read(path)
-        {
-            self.wrong(
-                "profile.path",
-                format!("{}: {error}", path.display()),
-                "name a readable profile",
             );
         }
     }

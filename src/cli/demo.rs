@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use clap::Parser;
 use serde_json::{Map, Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::open::open_store;
 use super::output::{Colour, coloured};
+use super::simulate::told_to_stop;
 use super::{CliError, init, output, simulate};
 use crate::mib::MibDialect;
 use crate::model::{Delivery, Family, Flow, StepId};
 use crate::service::server;
 use crate::settings::{Service, Settings};
 use crate::simulator::recruit::{self, Recruiter, Wanted};
-use crate::simulator::{DeviceReport, DeviceSpec, Pace, Tally, Timers};
+use crate::simulator::{DeviceReport, DeviceSpec, InService, Pace, Tally, Timers};
 use crate::value::{OsRandom, Random, hex};
 
 /// The port offsets that are tried in turn.
@@ -96,19 +96,25 @@ async fn serve(args: &Args, settings: &Settings, as_json: bool) -> Result<(), Cl
     let devices = simulate::recruit_all(&recruiter, &wanted)?;
 
     let running = server::start(settings).await?;
+    let mut in_service = Vec::new();
     let shown = tokio::select! {
-        shown = show(devices, settings, as_json) => shown,
+        shown = show(devices, settings, &mut in_service, as_json) => shown,
         told = told_to_stop() => told.and(Err(CliError::Failed("interrupted".into()))),
     };
     if args.stay && !matches!(shown, Err(CliError::Wrong(_) | CliError::Failed(_))) {
-        told_to_stop().await?;
+        simulate::stay(in_service).await?;
     }
     running.stop().await;
     shown
 }
 
 /// Provisions the devices and prints what became of them.
-async fn show(devices: Vec<DeviceSpec>, settings: &Settings, as_json: bool) -> Result<(), CliError> {
+async fn show(
+    devices: Vec<DeviceSpec>,
+    settings: &Settings,
+    in_service: &mut Vec<InService>,
+    as_json: bool,
+) -> Result<(), CliError> {
     let known = recruit::server(settings, server::profile(settings)?)?;
     let pace = Pace {
         concurrency: CONCURRENCY,
@@ -116,15 +122,18 @@ async fn show(devices: Vec<DeviceSpec>, settings: &Settings, as_json: bool) -> R
     };
     let mut tally = Tally::default();
     let mut reports = Vec::new();
-    let elapsed = simulate::provision_all(devices, &known, pace, |report| {
+    let elapsed = simulate::provision_all(devices, &known, pace, |report, device| {
         tally.add(&report);
         reports.push(report);
+        in_service.extend(device);
     })
     .await;
     reports.sort_by_key(|report| report.mac);
     let summary = tally.summary(elapsed);
     if as_json {
-        output::print_json(&json!({"listeners": listeners(settings), "devices": reports, "summary": summary}))?;
+        output::print_json(
+            &json!({"config": settings.file, "listeners": listeners(settings), "devices": reports, "summary": summary}),
+        )?;
     } else {
         output::print(&table(&reports))?;
         output::print(&simulate::describe(&summary))?;
@@ -147,18 +156,6 @@ fn install(folder: &Path, offset: u16) -> Result<Settings, CliError> {
     ];
     let init = Init::try_parse_from(words).map_err(|error| CliError::Failed(error.to_string()))?;
     init::install(&init.args)
-}
-
-/// Waits for SIGINT or SIGTERM.
-async fn told_to_stop() -> Result<(), CliError> {
-    let failed = |error: std::io::Error| CliError::Failed(format!("signals: {error}"));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }
 
 /// `count` devices of each flow and family. Dialects take turns over all of them, `.1` and `.2` within each kind; every

@@ -112,6 +112,7 @@ async fn make_database(settings: &Settings, key: MasterKey) -> Result<(), CliErr
         etype: etype.number(),
         key: etype.generate(&mut OsRandom).value,
         created: Timestamp::now(),
+        forget: None,
     };
     let etypes = settings.kdc.etypes.of_new_keys();
     let keys = |principal: PrincipalName| {
@@ -130,7 +131,10 @@ async fn make_database(settings: &Settings, key: MasterKey) -> Result<(), CliErr
 fn settings_text(args: &Args) -> String {
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let listen: Vec<String> = args.listen.iter().map(|address| quoted(&address.to_string())).collect();
-    let agent_port = if args.port_offset == 0 { "161" } else { "\"source\"" };
+    let port = |standard: &str| match args.port_offset {
+        0 => standard.to_owned(),
+        _ => quoted("source"),
+    };
     let mut text = include_str!("hardline.toml").to_owned();
     for (name, value) in [
         ("@REALM@", quoted(args.realm.as_str())),
@@ -138,7 +142,8 @@ fn settings_text(args: &Args) -> String {
         ("@ORGANISATION@", quoted(&args.org)),
         ("@PORT_OFFSET@", args.port_offset.to_string()),
         ("@LISTEN@", format!("[{}]", listen.join(", "))),
-        ("@AGENT_PORT@", agent_port.to_owned()),
+        ("@AGENT_PORT@", port("161")),
+        ("@DEVICE_PORT@", port("1293")),
     ] {
         text = text.replace(name, &value);
     }

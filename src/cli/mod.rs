@@ -10,6 +10,7 @@ mod mib;
 mod open;
 mod output;
 mod pki;
+mod profile;
 mod serve;
 mod simulate;
 
@@ -42,8 +43,10 @@ enum Command {
     Device(device::Args),
     /// Issue look-alike certificates
     Pki(pki::Args),
-    /// Exchange service keys with other Kerberos tools
+    /// Exchange service keys with other Kerberos tools, rotate and list them
     Keytab(keytab::Args),
+    /// Look at what was learned of vendors
+    Profile(profile::Args),
     /// Find and show the objects of MIB modules
     Mib(mib::Args),
     /// Provision simulated devices by a running server
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Device(args) => device::run(args, cli.json),
         Command::Pki(args) => pki::run(args, cli.json),
         Command::Keytab(args) => keytab::run(args, cli.json),
+        Command::Profile(args) => profile::run(args, cli.json),
         Command::Mib(args) => mib::run(args, cli.json),
         Command::Simulate(args) => simulate::run(args, cli.json),
         Command::Demo(args) => demo::run(args, cli.json),

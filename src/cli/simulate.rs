@@ -1,20 +1,23 @@
 //! `hardline simulate`: simulated devices against a running server.
 
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::open::{ConfigArg, open_store};
 use super::{CliError, output};
 use crate::mib::MibDialect;
 use crate::model::{Delivery, Family, Flow};
+use crate::profile::{Oui, Profile};
 use crate::service::server;
 use crate::settings::Settings;
 use crate::simulator::factory::MOST_DEVICES;
 use crate::simulator::recruit::{self, RecruitError, Recruiter, Wanted};
-use crate::simulator::{self, DeviceSpec, Pace, Percentiles, Summary, Tally, Timers};
+use crate::simulator::{self, DeviceSpec, InService, Pace, Percentiles, Summary, Tally, Timers};
 use crate::store::Store;
 
 /// How many device records are stored at once.
@@ -58,6 +61,15 @@ pub struct Args {
     /// Secure flow: the devices have tickets already, and begin with the AP Request
     #[arg(long)]
     stored_tickets: bool,
+    /// What the devices make of the points that public texts leave open: a profile's TOML; by default the installation's
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
+    /// The vendor's part of the devices' MAC addresses
+    #[arg(long, value_name = "OUI")]
+    oui: Option<Oui>,
+    /// The devices go on after they are provisioned, until SIGINT or SIGTERM: they answer, and take Wake Ups
+    #[arg(long)]
+    stay: bool,
     /// Multiplies every timer of the devices
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     timers: f64,
@@ -75,11 +87,15 @@ pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
         return Err(CliError::Wrong("--timers: expected a factor from 0.001 to 1000".into()));
     }
     let settings = args.config.settings()?;
-    let summary = runtime()?.block_on(simulate(&args, &settings))?;
+    let runtime = runtime()?;
+    let (summary, in_service) = runtime.block_on(simulate(&args, &settings))?;
     if as_json {
         output::print_json(&summary)?;
     } else {
         output::print(&describe(&summary))?;
+    }
+    if args.stay {
+        runtime.block_on(stay(in_service))?;
     }
     if summary.failed > 0 {
         Err(CliError::Reported(1))
@@ -97,7 +113,44 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     runtime.map_err(|error| CliError::Failed(format!("no runtime: {error}")))
 }
 
-async fn simulate(args: &Args, settings: &Settings) -> Result<Summary, CliError> {
+/// Has devices go on until somebody asks for the end.
+///
+/// # Errors
+/// [`CliError`].
+pub(super) async fn stay(in_service: Vec<InService>) -> Result<(), CliError> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for device in in_service {
+        // A device whose socket fails is one that lost its power.
+        tasks.spawn(async move { drop(device.answer().await) });
+    }
+    told_to_stop().await
+}
+
+/// Waits for SIGINT or SIGTERM.
+///
+/// # Errors
+/// [`CliError::Failed`] where the system gives no signals.
+pub(super) async fn told_to_stop() -> Result<(), CliError> {
+    let failed = |error: std::io::Error| CliError::Failed(format!("signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// The profile that devices follow: that of `path`, else the installation's.
+fn devices_profile(path: Option<&Path>, settings: &Settings) -> Result<Profile, CliError> {
+    let Some(path) = path else {
+        return Ok(server::profile(settings)?);
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| CliError::file(path, error))?;
+    toml::from_str(&text).map_err(|error| CliError::Wrong(format!("{}: {error}", path.display())))
+}
+
+async fn simulate(args: &Args, settings: &Settings) -> Result<(Summary, Vec<InService>), CliError> {
     let timers = Timers::default().scaled(args.timers);
     let mut recruiter = Recruiter::new(settings, timers)?;
     let wanted = |index| Wanted {
@@ -111,6 +164,9 @@ async fn simulate(args: &Args, settings: &Settings) -> Result<Summary, CliError>
     let wanted: Vec<Wanted> = (args.first..args.first.saturating_add(args.devices))
         .map(wanted)
         .collect();
+    if let Some(oui) = args.oui {
+        recruiter = recruiter.with_oui(oui);
+    }
     let store = open_store(settings).await?;
     if args.stored_tickets {
         recruiter = recruiter.with_stored_tickets(&store).await?;
@@ -120,14 +176,19 @@ async fn simulate(args: &Args, settings: &Settings) -> Result<Summary, CliError>
     let devices = recruit_all(&recruiter, &wanted)?;
     tokio::time::sleep(NOTICE).await;
 
-    let known = recruit::server(settings, server::profile(settings)?)?;
+    let known = recruit::server(settings, devices_profile(args.profile.as_deref(), settings)?)?;
     let pace = Pace {
         concurrency: args.concurrency,
         rate: args.rate,
     };
     let mut tally = Tally::default();
-    let elapsed = provision_all(devices, &known, pace, |report| tally.add(&report)).await;
-    Ok(tally.summary(elapsed))
+    let mut in_service = Vec::new();
+    let elapsed = provision_all(devices, &known, pace, |report, device| {
+        tally.add(&report);
+        in_service.extend(device.filter(|_| args.stay));
+    })
+    .await;
+    Ok((tally.summary(elapsed), in_service))
 }
 
 /// Stores the records of the devices.
@@ -162,12 +223,12 @@ pub(super) async fn provision_all(
     devices: Vec<DeviceSpec>,
     server: &Arc<simulator::Server>,
     pace: Pace,
-    mut each: impl FnMut(simulator::DeviceReport),
+    mut each: impl FnMut(simulator::DeviceReport, Option<InService>),
 ) -> Duration {
     let bar = bar(devices.len(), "provisioning");
-    let elapsed = simulator::run(devices, server, pace, |report| {
+    let elapsed = simulator::run_and_stay(devices, server, pace, |report, device| {
         bar.inc(1);
-        each(report);
+        each(report, device);
     })
     .await;
     bar.finish_and_clear();

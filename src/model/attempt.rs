@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Family, Flow};
+use crate::profile::Learned;
 use crate::value::{EngineId, MacAddress, Random, Secret, Timestamp};
 use crate::wire::snmp::{AuthProtocol, PrivProtocol, ProvisioningState};
 use crate::wire::tlv::EncryptAlgorithm;
@@ -126,6 +128,23 @@ pub struct SnmpSession {
     /// The secret that was handed out in the AP Reply's subkey (46 octets by default). Keys are derived from it when
     /// they are needed, so that another recipe of the interop profile can be tried (profile P5 to P8).
     pub subkey: Secret,
+    /// Where the AP Request came from; a Wake Up goes there.
+    pub keyed_from: SocketAddr,
+    /// When the keys were established.
+    pub keyed_at: Timestamp,
+    /// What the AP Request said of itself, by which another one is known to ask for the same.
+    pub asked: KeyAsked,
+    /// What the device's messages have shown of the interop profile; the answers to it follow that.
+    pub learned: Learned,
+}
+
+/// Why a device asked for keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct KeyAsked {
+    /// The nonce of the Wake Up that asked for the AP Request; none where nobody asked (profile P9).
+    pub server_nonce: Option<NonZeroU32>,
+    /// Whether it had keys already and wanted others.
+    pub reestablish: bool,
 }
 
 /// What the enrollment INFORM said (seed 003 eUE-15).
@@ -187,6 +206,9 @@ pub struct Attempt {
     pub session: Option<SnmpSession>,
     /// What the device said of itself.
     pub enrollment: Option<Enrollment>,
+    /// The type identifier that the device gave when it last enrolled, in this attempt or an earlier one: with its OUI, its
+    /// vendor.
+    pub type_identifier: Option<String>,
     /// The file that was made for it.
     pub file: Option<ServedFile>,
     /// 0 before it is first stored, then one more with each stored state.

@@ -3,9 +3,11 @@
 mod attempt;
 mod config_url;
 mod device;
+mod order;
 mod step;
 
-pub use attempt::{Attempt, AttemptId, AttemptResult, Enrollment, Phase, ServedFile, SnmpSession};
+pub use attempt::{Attempt, AttemptId, AttemptResult, Enrollment, KeyAsked, Phase, ServedFile, SnmpSession};
 pub use config_url::{ConfigUrl, ConfigUrlError, UrlHost, percent_decoded};
 pub use device::{Delivery, Device, Family, Flow};
+pub use order::{NewOrder, Order, OrderId, OrderKind, OrderOutcome};
 pub use step::{Outcome, Step, StepId};

@@ -3,6 +3,12 @@
 //! The points P1 to P40 are listed in docs/interop-profile.md. The codecs take their part of the profile as arguments;
 //! nothing below this floor knows of it.
 
+mod candidates;
+mod learned;
+
+pub use candidates::{Candidates, CandidatesError};
+pub use learned::{Learned, Oui, Vendor, Ways, user_name_pattern};
+
 use serde::{Deserialize, Serialize};
 
 use crate::wire::fqdn::ReplyForm;

@@ -17,6 +17,8 @@ pub fn begin(
     now: Timestamp,
     random: &mut dyn Random,
 ) -> (Attempt, Option<Attempt>) {
+    // Of an earlier attempt only this is left: which vendor the device is of does not change with a reboot.
+    let type_identifier = previous.as_ref().and_then(|old| old.type_identifier.clone());
     let attempt = Attempt {
         id: AttemptId::new(now, random),
         mac: device.mac,
@@ -29,6 +31,7 @@ pub fn begin(
         peer,
         session: None,
         enrollment: None,
+        type_identifier,
         file: None,
         version: 0,
     };

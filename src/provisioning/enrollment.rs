@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::attempt::{advance, begin, in_progress, is_keyed_by};
 use super::{FileError, FileMaker, Policy};
-use crate::model::{Attempt, AttemptResult, Device, Enrollment, Flow, Phase, Step, StepId};
+use crate::model::{Attempt, AttemptResult, Device, Enrollment, Flow, Phase, SnmpSession, Step, StepId};
+use crate::profile::Ways;
 use crate::store::Change;
 use crate::value::{Random, Secret, Timestamp};
+use crate::wire::keymgmt::KeyRecipe;
 
 /// How long the repetition of a hybrid device's INFORM counts as such. A device that comes back later with the same
 /// request id has rebooted and counts from the same number again. In the secure flow an AP exchange would have come first.
@@ -26,6 +28,17 @@ pub struct Enrolling {
     pub manner: &'static str,
     /// The subkey of the session whose keys it verified under; none for SNMPv2c.
     pub subkey: Option<Secret>,
+    /// How its keys are derived, for SNMPv3.
+    pub keys: Option<LearnedKeys>,
+}
+
+/// How the keys of a verified SNMPv3 message are derived (profile P5 to P8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LearnedKeys {
+    /// The recipe under which it verified.
+    pub recipe: KeyRecipe,
+    /// Whether it verifies under other candidates as well, whose keys differ in the other direction.
+    pub unsettled: bool,
 }
 
 /// What follows from an enrollment INFORM.
@@ -41,7 +54,7 @@ pub enum EnrollDecision {
     Refused(&'static str),
 }
 
-/// Decides on an enrollment INFORM. `attempt` is the device's newest.
+/// Decides on an enrollment INFORM. `attempt` is the device's newest, `ways` what is known of its vendor.
 ///
 /// # Errors
 /// The device's file cannot be made; the attempt has ended with that reason in [`FileError::change`].
@@ -49,6 +62,7 @@ pub fn enroll(
     device: &Device,
     attempt: Option<Attempt>,
     enrolling: &Enrolling,
+    ways: &Ways<'_>,
     policy: &Policy,
     maker: &FileMaker,
     now: Timestamp,
@@ -88,9 +102,19 @@ pub fn enroll(
             "no AP exchange has given the device SNMPv3 keys",
         ));
     };
+    let type_identifier = enrolling.enrollment.type_identifier.as_str();
+    let learned = attempt.session.as_ref().map(|session| &session.learned);
+    if learned.is_some_and(|learned| ways.denies(type_identifier, learned)) {
+        return Ok(EnrollDecision::Refused(
+            "devices of its OUI and type identifier are known to derive keys or make HMACs otherwise: \
+             hardline profile forget makes the server learn them anew",
+        ));
+    }
+    let vendor = learned.and_then(|learned| ways.lesson(device.mac, type_identifier, learned, now));
     let mut change = Change {
         attempt: Some(attempt),
         replaced,
+        vendor,
         ..Change::default()
     };
     change.steps.push(step(enrolling, now));
@@ -141,14 +165,25 @@ fn enrolled(
     if device.flow == Flow::Secure && session.is_none() {
         return None;
     }
+    let session = session.map(|session| with_keys(session, enrolling.keys.as_ref()));
     let enrollment = Some(enrolling.enrollment.clone());
     let attempt = Attempt {
         peer: enrolling.peer,
         session,
         enrollment,
+        type_identifier: Some(enrolling.enrollment.type_identifier.clone()),
         ..advance(attempt, Phase::Enrolled, policy, now)
     };
     Some((attempt, replaced))
+}
+
+/// The session with what the INFORM has shown of its keys. The first one decides; nothing is learned twice.
+fn with_keys(mut session: SnmpSession, keys: Option<&LearnedKeys>) -> SnmpSession {
+    let learned = &mut session.learned;
+    if let Some(LearnedKeys { recipe, unsettled }) = keys.filter(|_| learned.keys.is_none()) {
+        (learned.keys, learned.unsettled) = (Some(recipe.clone()), *unsettled);
+    }
+    session
 }
 
 fn step(enrolling: &Enrolling, now: Timestamp) -> Step {

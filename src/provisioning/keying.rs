@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::Policy;
 use super::attempt::{advance, begin};
-use crate::model::{Attempt, Device, Flow, Phase, SnmpSession, Step, StepId};
-use crate::profile::Profile;
-use crate::store::{Change, Seen};
-use crate::value::{Random, Timestamp};
+use crate::model::{Attempt, Device, Flow, KeyAsked, Phase, SnmpSession, Step, StepId};
+use crate::profile::{Learned, Profile, Ways, user_name_pattern};
+use crate::store::{Change, Quota, Recovery, Seen, WakeUpSent};
+use crate::value::{MacAddress, Random, Timestamp};
 use crate::wire::kerberos::{
     ApReqOpened, EncryptionKey, KerberosError, KrbErrorCode, PadForm, build_ap_rep, generate_subkey,
 };
@@ -28,6 +28,9 @@ pub enum KeyingRefused {
         /// The user name in the request.
         user: String,
     },
+    /// The request carries a nonce that no outstanding Wake Up to the device had (profile P9).
+    #[error("its server nonce is not that of an outstanding Wake Up")]
+    Nonce,
     /// The device is not one of the secure flow.
     #[error("the device's flow is {0}")]
     Flow(Flow),
@@ -46,15 +49,16 @@ pub enum KeyingRefused {
 }
 
 impl KeyingRefused {
-    /// The code for the Error Reply.
-    pub fn code(&self) -> KrbErrorCode {
-        match self {
+    /// The code for the Error Reply; none where the request is dropped in silence.
+    pub fn code(&self) -> Option<KrbErrorCode> {
+        Some(match self {
+            Self::Nonce => return None,
             Self::OtherDevice { .. } => KrbErrorCode::BadMatch,
             Self::Address(_) => KrbErrorCode::BadAddress,
             Self::Flow(_) => KrbErrorCode::Policy,
             Self::Ciphersuite => KrbErrorCode::EncTypeUnsupported,
             Self::Kerberos(_) | Self::Encode(_) => KrbErrorCode::Generic,
-        }
+        })
     }
 }
 
@@ -66,6 +70,10 @@ pub struct Keying<'a> {
     pub opened: &'a ApReqOpened,
     /// The recipe by which its HMAC verified.
     pub recipe: HmacRecipe,
+    /// What is known of the device's vendor.
+    pub ways: Ways<'a>,
+    /// The Wake Up that the device was last sent.
+    pub wake_up: Option<WakeUpSent>,
     /// SHA-256 over the whole datagram, by which its repetition is known (profile P30).
     pub digest: [u8; 32],
     /// Where it came from.
@@ -74,7 +82,34 @@ pub struct Keying<'a> {
     pub suites: &'a [Ciphersuite],
     /// The server's SNMP engine.
     pub engine: &'a LocalEngine,
+    /// Whether the device is to acknowledge the AP Reply (profile P3).
+    pub ack_required: bool,
 }
+
+impl Keying<'_> {
+    fn asked(&self) -> KeyAsked {
+        KeyAsked {
+            server_nonce: self.request.server_nonce,
+            reestablish: self.request.reestablish,
+        }
+    }
+
+    /// What the request has shown of the interop profile.
+    fn learned(&self, mac: MacAddress) -> Learned {
+        Learned {
+            hmac: Some(self.recipe),
+            pad: self.opened.pad,
+            user_name: Some(user_name_pattern(&self.request.agent.user, mac)),
+            // What was learned of the vendor's keys holds for the new ones.
+            keys: self.ways.vendor().and_then(|known| known.keys.clone()),
+            unsettled: self.ways.vendor().is_some_and(|known| known.unsettled),
+        }
+    }
+}
+
+/// How many messages of one device are remembered at the same time, two an AP exchange: a device that asks for keys more
+/// often than that within the clock skew is out of order, or somebody has its ticket and fills the store.
+const REMEMBERED: u32 = 128;
 
 /// Decides on an AP Request and makes the AP Reply. The change carries the reply as the answer to the request's
 /// repetition. `attempt` is the device's newest.
@@ -96,6 +131,7 @@ pub fn key(
     let repeated = attempt
         .as_ref()
         .and_then(|attempt| asked_again(attempt, keying, suite, now));
+    let wake_up = answered(keying, repeated.is_some(), now)?;
     let subkey = match repeated {
         Some(session) => EncryptionKey {
             etype: profile.subkey_type,
@@ -103,14 +139,11 @@ pub fn key(
         },
         None => generate_subkey(profile.subkey_length, random),
     };
+    let keyed_at = repeated.map_or(now, |session| session.keyed_at);
     let repeated = repeated.is_some();
     let reply = reply(keying, suite, &subkey, profile, now, random)?;
+    let steps = steps(keying, suite, now);
 
-    // A ticket that was just issued belongs to the attempt that asked for it; any other attempt in progress ends here.
-    let (attempt, replaced) = match attempt {
-        Some(attempt) if attempt.phase == Phase::Ticketed || repeated => (attempt, None),
-        attempt => begin(device, attempt, Phase::Keyed, keying.peer, policy, now, random),
-    };
     let agent = &keying.request.agent;
     let session = SnmpSession {
         user: agent.user.as_str().to_owned(),
@@ -121,12 +154,22 @@ pub fn key(
         auth: suite.auth,
         privacy: suite.privacy,
         subkey: subkey.value,
+        keyed_from: keying.peer,
+        keyed_at,
+        asked: keying.asked(),
+        learned: keying.learned(device.mac),
     };
-    let steps = steps(keying, suite, now);
-    let attempt = Attempt {
-        peer: keying.peer,
-        session: Some(session),
-        ..advance(attempt, Phase::Keyed, policy, now)
+    let (attempt, replaced) = match attempt {
+        // The device runs on, with other keys: what it was doing, or had done, is not touched.
+        Some(attempt) if refreshes(&attempt, keying) => (refreshed(attempt, session, now), None),
+        // A ticket that was just issued belongs to the attempt that asked for it; any other attempt in progress ends here.
+        Some(attempt) if attempt.phase == Phase::Ticketed || repeated => {
+            (keyed(attempt, session, keying, policy, now), None)
+        }
+        attempt => {
+            let (attempt, replaced) = begin(device, attempt, Phase::Keyed, keying.peer, policy, now, random);
+            (keyed(attempt, session, keying, policy, now), replaced)
+        }
     };
     // An Authenticator is believed within the skew on either side of the server's clock, so that long it is remembered.
     let expires = now.plus(policy.clock_skew * 2);
@@ -142,38 +185,105 @@ pub fn key(
             answer: Vec::new(),
         },
     ];
-    Ok((
-        Change {
-            attempt: Some(attempt),
-            replaced,
-            steps,
-            seen,
-            ..Change::default()
-        },
-        reply,
-    ))
+    let recovery = keying.ack_required.then_some(Recovery {
+        peer: keying.peer,
+        mac: device.mac,
+        digest: keying.digest,
+        expires,
+    });
+    let change = Change {
+        attempt: Some(attempt),
+        replaced,
+        steps,
+        seen,
+        quota: Some(Quota {
+            owner: device.mac.to_string(),
+            most: REMEMBERED,
+        }),
+        wake_up,
+        recovery,
+        ..Change::default()
+    };
+    Ok((change, reply))
 }
 
 /// How long another AP Request of a device that has just been given keys counts as the same one, asked again because
 /// the reply was late.
 const ASKED_AGAIN: Duration = Duration::from_secs(60);
 
-/// The session that the device was just given, where it asks once more without having rebooted (its engine boots are the
-/// same): it gets the same subkey, so that whichever of the replies reaches it first is the right one.
+/// The session that the device was just given, where it asks once more for the same reason and without having rebooted
+/// (its engine boots are the same): it gets the same subkey, so that whichever of the replies reaches it first is the
+/// right one.
 fn asked_again<'a>(
     attempt: &'a Attempt,
     keying: &Keying<'_>,
     suite: Ciphersuite,
     now: Timestamp,
 ) -> Option<&'a SnmpSession> {
-    let session = attempt.session.as_ref().filter(|_| attempt.phase == Phase::Keyed)?;
-    let agent = &keying.request.agent;
-    let same = session.engine_id == agent.engine_id
-        && session.engine_boots == agent.engine_boots
-        && session.user == agent.user.as_str()
+    let session = attempt.session.as_ref()?;
+    let waits = attempt.phase == Phase::Keyed || session.asked != KeyAsked::default();
+    let same = same_boot(session, keying)
+        && session.user == keying.request.agent.user.as_str()
         && (session.auth, session.privacy) == (suite.auth, suite.privacy)
-        && attempt.peer == keying.peer;
-    (same && now.since(attempt.started) < ASKED_AGAIN).then_some(session)
+        && session.asked == keying.asked()
+        && session.keyed_from == keying.peer;
+    (waits && same && now.since(session.keyed_at) < ASKED_AGAIN).then_some(session)
+}
+
+/// Whether the device's agent has not started again since it was given these keys.
+fn same_boot(session: &SnmpSession, keying: &Keying<'_>) -> bool {
+    let agent = &keying.request.agent;
+    session.engine_id == agent.engine_id && session.engine_boots == agent.engine_boots
+}
+
+/// The Wake Up that the request answers, as answered; none where nobody asked for the request.
+fn answered(keying: &Keying<'_>, repeated: bool, now: Timestamp) -> Result<Option<WakeUpSent>, KeyingRefused> {
+    let Some(nonce) = keying.request.server_nonce else {
+        return Ok(None);
+    };
+    let sent = keying
+        .wake_up
+        .filter(|sent| sent.nonce == nonce && now < sent.expires)
+        // One Wake Up is good for one AP exchange, which may be asked for again.
+        .filter(|sent| sent.answered.is_none() || repeated)
+        .ok_or(KeyingRefused::Nonce)?;
+    Ok(Some(WakeUpSent {
+        answered: sent.answered.or(Some(now)),
+        ..sent
+    }))
+}
+
+/// Whether the request is one of a device that has keys of this boot and gets others while it runs: after a Wake Up, or
+/// because it says so by its re-establish flag (profile P9).
+fn refreshes(attempt: &Attempt, keying: &Keying<'_>) -> bool {
+    let session = attempt.session.as_ref().filter(|session| same_boot(session, keying));
+    session.is_some() && keying.asked() != KeyAsked::default()
+}
+
+/// The attempt of a device that goes on with another session. One that has ended stays the device's newest for as long as
+/// ended attempts are kept.
+fn refreshed(attempt: Attempt, mut session: SnmpSession, now: Timestamp) -> Attempt {
+    if let (None, Some(before)) = (&session.learned.keys, attempt.session) {
+        (session.learned.keys, session.learned.unsettled) = (before.learned.keys, before.learned.unsettled);
+    }
+    let deadline = match attempt.phase {
+        Phase::Ended => now,
+        _ => attempt.deadline,
+    };
+    Attempt {
+        session: Some(session),
+        deadline,
+        ..attempt
+    }
+}
+
+/// The attempt in which the device was given its session, and is to enroll under it.
+fn keyed(attempt: Attempt, session: SnmpSession, keying: &Keying<'_>, policy: &Policy, now: Timestamp) -> Attempt {
+    Attempt {
+        peer: keying.peer,
+        session: Some(session),
+        ..advance(attempt, Phase::Keyed, policy, now)
+    }
 }
 
 fn check(device: &Device, keying: &Keying<'_>) -> Result<(), KeyingRefused> {
@@ -213,7 +323,7 @@ fn reply(
     };
     let seq_number = opened.authenticator.seq_number.filter(|_| profile.echo_sequence_number);
     // The device's Authenticator shows which pad form its etype 5 has; the reply follows it (profile P14).
-    let pad: PadForm = opened.pad.unwrap_or(profile.pad);
+    let pad: PadForm = opened.pad.unwrap_or_else(|| keying.ways.pad());
     let ap_rep = build_ap_rep(opened, Some(subkey), seq_number, pad, random)?;
     let manager = SnmpParameters {
         engine_id: keying.engine.engine_id.clone(),
@@ -228,7 +338,7 @@ fn reply(
         lifetime: 0,
         grace: 0,
         reestablish: false,
-        ack_required: false,
+        ack_required: keying.ack_required,
     };
     let keys = HmacKeys {
         session_key: &opened.session_key().value,
@@ -239,11 +349,21 @@ fn reply(
 
 fn steps(keying: &Keying<'_>, suite: Ciphersuite, now: Timestamp) -> Vec<Step> {
     let agent = &keying.request.agent;
+    let why = match (keying.request.server_nonce, keying.request.reestablish) {
+        (Some(nonce), _) => format!(", in answer to the Wake Up with nonce {nonce:#010x}"),
+        (None, true) => ", to re-establish its keys".to_owned(),
+        (None, false) => String::new(),
+    };
     let asked = format!(
-        "AP Request of {} from {}, engine {} boots {} time {}",
+        "AP Request of {} from {}, engine {} boots {} time {}{why}",
         keying.opened.client, keying.peer, agent.engine_id, agent.engine_boots, agent.engine_time
     );
-    let answered = format!("AP Reply with {suite}, user {}", agent.user.as_str());
+    let acknowledge = if keying.ack_required {
+        ", to be acknowledged"
+    } else {
+        ""
+    };
+    let answered = format!("AP Reply with {suite}, user {}{acknowledge}", agent.user.as_str());
     vec![
         Step::ok(StepId::AP_REQUEST, now, asked),
         Step::ok(StepId::AP_REPLY, now, answered),

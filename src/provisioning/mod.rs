@@ -20,7 +20,7 @@ pub mod zones;
 
 pub use attempt::{begin, give_up, in_progress};
 pub use delivery::{Fetch, FetchRefused, delivered, fetched_by_name, may_fetch, requested};
-pub use enrollment::{EnrollDecision, Enrolling, enroll};
+pub use enrollment::{EnrollDecision, Enrolling, LearnedKeys, enroll};
 pub use file::{Endpoints, FileError, FileMaker, make as make_file};
 pub use kdc::{
     AsRequest, DeviceFacts, Grant, Granting, Kdc, KdcRefused, KdcRequest, KeyRequest, TgsOpened, TgsRequest, admit,
@@ -30,5 +30,5 @@ pub use kdc::{
 pub use keying::{Keying, KeyingRefused, key};
 pub use names::{FileName, basic_file_name, own_file_name};
 pub use policy::Policy;
-pub use set::{SetError, SetOutcome, file_varbinds, set_answered};
+pub use set::{SetError, SetOutcome, file_varbinds, set_answered, settle};
 pub use status::{Status, StatusDecision, report};

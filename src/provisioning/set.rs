@@ -1,9 +1,10 @@
 //! eUE-19: telling the device where its file is.
 
-use super::Policy;
 use super::attempt::{advance, end};
+use super::{LearnedKeys, Policy};
 use crate::mib::MibDialect;
 use crate::model::{Attempt, AttemptResult, Phase, ServedFile, Step, StepId};
+use crate::profile::Ways;
 use crate::store::Change;
 use crate::value::Timestamp;
 use crate::wire::snmp::{ConfigSet, ConfigSetError, ErrorStatus, FileEncryption, VarBind};
@@ -98,6 +99,23 @@ pub fn set_answered(attempt: Attempt, outcome: &SetOutcome, policy: &Policy, now
         steps: vec![step],
         ..Change::default()
     })
+}
+
+/// Adds to the change of an answered SET what the answer has shown: under which keys the device takes requests, where its
+/// INFORM had left that open (profile P8).
+pub fn settle(mut change: Change, keys: &LearnedKeys, ways: &Ways<'_>, now: Timestamp) -> Change {
+    let Some(attempt) = &mut change.attempt else {
+        return change;
+    };
+    let Some(session) = attempt.session.as_mut().filter(|session| session.learned.unsettled) else {
+        return change;
+    };
+    session.learned.keys = Some(keys.recipe.clone());
+    session.learned.unsettled = keys.unsettled;
+    let type_identifier = attempt.type_identifier.as_deref();
+    let learned = &session.learned;
+    change.vendor = type_identifier.and_then(|identifier| ways.lesson(attempt.mac, identifier, learned, now));
+    change
 }
 
 /// The row of a SET that the device took.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::keys::ServiceKeys;
+use super::vendors::Vendors;
 use crate::model::{Attempt, Step, StepId};
 use crate::profile::Profile;
 use crate::provisioning::{FileMaker, Policy};
@@ -23,6 +24,8 @@ pub struct Core {
     pub policy: Policy,
     /// The interop profile.
     pub profile: Profile,
+    /// What is known of vendors.
+    pub vendors: Vendors,
     /// The SNMP engine.
     pub engine: LocalEngine,
     /// What makes configuration files.

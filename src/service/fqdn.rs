@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::drops;
+use super::keys::is_unknown_key;
 use super::udp::Datagram;
 use crate::model::{Flow, StepId};
-use crate::settings::Service;
+use crate::settings::{FqdnClients, Service};
 use crate::store::{Change, Seen, StoreError};
 use crate::value::{OsRandom, Timestamp, hex};
-use crate::wire::fqdn::{self, FqdnAnswer, FqdnErrorCode, FqdnRequestOpened};
-use crate::wire::kerberos::{ApReqExpectation, KeyUsage, KrbErrorCode, Principal, PrincipalName};
+use crate::wire::fqdn::{self, FqdnAnswer, FqdnErrorCode, FqdnExchangeError, FqdnRequestOpened};
+use crate::wire::kerberos::{ApReqExpectation, KeyUsage, KrbErrorCode, Principal, PrincipalName, ServiceKey};
 
 const SERVICE: Service = Service::Fqdn;
 
@@ -22,16 +23,19 @@ pub struct FqdnService {
     principal: Principal,
     /// Whether a device whose public key is another than before is refused.
     refuse_changed_keys: bool,
+    /// Who may ask.
+    clients: FqdnClients,
 }
 
 impl FqdnService {
-    /// The service over `core`; `refuse_changed_keys` as the settings have it.
-    pub fn new(core: Arc<Core>, refuse_changed_keys: bool) -> Arc<Self> {
+    /// The service over `core`; `refuse_changed_keys` and `clients` as the settings have them.
+    pub fn new(core: Arc<Core>, refuse_changed_keys: bool, clients: FqdnClients) -> Arc<Self> {
         let principal = PrincipalName::mtafqdnmap(&core.policy.prov_fqdn).at(&core.policy.realm);
         Arc::new(Self {
             core,
             principal,
             refuse_changed_keys,
+            clients,
         })
     }
 
@@ -48,31 +52,32 @@ impl FqdnService {
 
     async fn answer(&self, datagram: &Datagram) -> Result<Option<Vec<u8>>, StoreError> {
         let peer = datagram.peer;
-        let keys = self.core.keys.of(&self.principal.name).await?;
-        let expected = ApReqExpectation {
-            service: &self.principal,
-            keys: &keys,
-            now: Timestamp::now(),
-            skew: self.core.policy.clock_skew,
-            peer: Some(peer.ip()),
-            usage: KeyUsage::AP_REQ_AUTHENTICATOR,
-        };
-        let opened = match fqdn::open_request(&datagram.payload, &expected) {
-            Ok(opened) => opened,
-            Err(error) => {
-                drops::refused(SERVICE, error.code().text(), peer, None, &error.to_string());
+        let error = |code| Some(fqdn::build_error(code, &self.principal, Timestamp::now()));
+        let mut opened = self.open(datagram, &self.core.keys.of(&self.principal.name).await?);
+        if opened.as_ref().is_err_and(|error| is_unknown_key(error.code())) {
+            opened = self.open(datagram, &self.core.keys.anew(&self.principal.name).await?);
+        }
+        let opened = match opened {
+            Ok(opened) => opened.received_at(datagram.local.ip()),
+            Err(wrong) => {
+                drops::refused(SERVICE, wrong.code().text(), peer, None, &wrong.to_string());
                 // Only what is a Kerberos message at all is worth an answer.
                 let kerberos = datagram.payload.first() == Some(&0x6e);
-                return Ok(kerberos.then(|| fqdn::build_error(error.code(), &self.principal, Timestamp::now())));
+                return Ok(kerberos.then(|| error(wrong.code())).flatten());
             }
         };
+        if !self.clients.admit(&opened.ap.client.name) {
+            let detail = format!(
+                "{} may not ask for devices' names: name it in clients of [fqdn], where it is a KDC",
+                opened.ap.client
+            );
+            let mac = Some(opened.request.mac);
+            drops::refused(SERVICE, KrbErrorCode::Policy.text(), peer, mac, &detail);
+            return Ok(error(KrbErrorCode::Policy));
+        }
         if !self.is_fresh(&opened).await? {
             drops::count(SERVICE, "replay", peer, 0);
-            return Ok(Some(fqdn::build_error(
-                KrbErrorCode::Repeat,
-                &self.principal,
-                Timestamp::now(),
-            )));
+            return Ok(error(KrbErrorCode::Repeat));
         }
         let (pad, form) = (self.core.profile.pad, self.core.profile.fqdn_reply);
         let reply = match self.look_up(&opened, peer).await? {
@@ -86,6 +91,18 @@ impl FqdnService {
                 Ok(None)
             }
         }
+    }
+
+    fn open(&self, datagram: &Datagram, keys: &[ServiceKey]) -> Result<FqdnRequestOpened, FqdnExchangeError> {
+        let expected = ApReqExpectation {
+            service: &self.principal,
+            keys,
+            now: Timestamp::now(),
+            skew: self.core.policy.clock_skew,
+            peer: Some(datagram.peer.ip()),
+            usage: KeyUsage::AP_REQ_AUTHENTICATOR,
+        };
+        fqdn::open_request(&datagram.payload, &expected)
     }
 
     /// Whether the request was not seen before. A KDC that repeats itself makes a new Authenticator.

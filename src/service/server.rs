@@ -18,19 +18,22 @@ use super::dns::{self, DnsService};
 use super::fqdn::FqdnService;
 use super::http::{self, HttpSettings};
 use super::kdc::{FqdnClient, FqdnServers, KdcLimits, KdcService, serve_tcp};
-use super::keymgmt::KeymgmtService;
+use super::keymgmt::{KeymgmtService, KeymgmtSettings, WakeUps};
 use super::keys::ServiceKeys;
 use super::mib_path::{self, MibPathError};
+use super::orders::{self, Hands};
 use super::rate::RateLimit;
 use super::resolver::Resolver;
 use super::snmp::{Retries, SnmpService};
 use super::sockets::{self, BindError};
 use super::static_files::StaticRoot;
+use super::sweeper::{self, Retention};
 use super::tftp::{self, SourceLimits, TftpListener, TftpSettings, TransferPorts};
-use super::{metrics, sweeper, udp};
+use super::vendors::Vendors;
+use super::{metrics, udp};
 use crate::mib::Names;
 use crate::model::{Family, Phase};
-use crate::profile::Profile;
+use crate::profile::{Candidates, Profile};
 use crate::provisioning::{Endpoints, FileMaker, Kdc, Policy};
 use crate::settings::{AgentPort, Service, Settings, UrlHost};
 use crate::store::{MasterKey, MasterKeyError, SqliteStore, Store, StoreError};
@@ -137,7 +140,11 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
     }
     let addresses = listeners.addresses();
     spawn(settings, &core, kdc, shared, listeners, &stopped, &mut tasks).await?;
-    tasks.spawn(sweeper::run(core.clone(), settings.delivery.keep, stopped));
+    let keep = Retention {
+        attempts: settings.delivery.keep,
+        keys: settings.key_retention(),
+    };
+    tasks.spawn(sweeper::run(core.clone(), keep, stopped));
     Ok(Running {
         listeners: addresses,
         store,
@@ -258,6 +265,22 @@ pub fn profile(settings: &Settings) -> Result<Profile, StartError> {
     toml::from_str(&text).map_err(file_error(path, "[profile] path"))
 }
 
+/// What is tried on devices of unknown vendors; none where the settings want no learning.
+///
+/// # Errors
+/// The file cannot be read, or is no list of candidates.
+pub fn candidates(settings: &Settings) -> Result<Option<Candidates>, StartError> {
+    const KEY: &str = "[profile] candidates";
+    let candidates = match &settings.profile.candidates {
+        None => Candidates::shipped(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(file_error(path, KEY))?;
+            Candidates::parse(&text).map_err(file_error(path, KEY))?
+        }
+    };
+    Ok(settings.profile.learn.then_some(candidates))
+}
+
 fn policy(settings: &Settings) -> Policy {
     Policy {
         realm: settings.realm.clone(),
@@ -319,6 +342,7 @@ async fn core(settings: &Settings, store: Arc<SqliteStore>) -> Result<Core, Star
     let profile = profile(settings)?;
     Ok(Core {
         keys: ServiceKeys::new(store.clone()),
+        vendors: Vendors::new(store.clone(), candidates(settings)?),
         store,
         policy: policy(settings),
         files: FileMaker {
@@ -470,15 +494,23 @@ async fn spawn(
         serve_dns(settings, core, listeners.dns_udp, listeners.dns_tcp, stopped, tasks);
     }
     if settings.fqdn.enabled {
-        let service = FqdnService::new(core.clone(), settings.fqdn.refuse_changed_keys);
+        let service = FqdnService::new(
+            core.clone(),
+            settings.fqdn.refuse_changed_keys,
+            settings.fqdn.clients.clone(),
+        );
         let handle = move |datagram, _| service.clone().handle(datagram);
         udp::serve(Service::Fqdn, listeners.fqdn, &permits(), stopped, handle, tasks);
     }
-    if settings.keymgmt.enabled {
-        let service = KeymgmtService::new(core.clone(), settings.keymgmt.ciphersuites.clone());
-        let handle = move |datagram, _| service.clone().handle(datagram);
-        udp::serve(Service::Keymgmt, listeners.keymgmt, &permits(), stopped, handle, tasks);
-    }
+    let keymgmt = settings.keymgmt.enabled.then(|| {
+        let service = KeymgmtService::new(core.clone(), keymgmt_settings(settings));
+        let handling = service.clone();
+        let handle = move |datagram, _| handling.clone().handle(datagram);
+        let sockets = udp::serve(Service::Keymgmt, listeners.keymgmt, &permits(), stopped, handle, tasks);
+        service.speak_from(sockets);
+        service
+    });
+    tasks.spawn(orders::run(core.clone(), Hands { keymgmt }, stopped.clone()));
     if settings.snmp.enabled {
         serve_snmp(settings, core, listeners.snmp, &permits(), stopped, tasks).await?;
     }
@@ -565,6 +597,20 @@ fn serve_dns(
     for listener in listeners {
         let (service, connections) = (service.clone(), connections.clone());
         tasks.spawn(dns::serve_tcp(service, listener, connections, stopped.clone()));
+    }
+}
+
+fn keymgmt_settings(settings: &Settings) -> KeymgmtSettings {
+    let keymgmt = &settings.keymgmt;
+    KeymgmtSettings {
+        suites: keymgmt.ciphersuites.clone(),
+        ack_required: keymgmt.ack_required,
+        wake_ups: WakeUps {
+            device_port: keymgmt.device_port,
+            nominal: keymgmt.wake_up_timeout,
+            retries: keymgmt.wake_up_retries,
+            window: keymgmt.solicited_window,
+        },
     }
 }
 

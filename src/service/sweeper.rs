@@ -18,8 +18,17 @@ const SWEEP: u32 = 60;
 /// Attempts that are ended in one period at the most.
 const BATCH: usize = 1_000;
 
-/// Ends attempts past their deadline, and sweeps what ended longer ago than `keep`, until `stop` turns true.
-pub async fn run(core: Arc<Core>, keep: Duration, mut stop: watch::Receiver<bool>) {
+/// How long things are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Attempts that have ended.
+    pub attempts: Duration,
+    /// Service keys that were replaced.
+    pub keys: Duration,
+}
+
+/// Ends attempts past their deadline, and sweeps what has served its time, until `stop` turns true.
+pub async fn run(core: Arc<Core>, keep: Retention, mut stop: watch::Receiver<bool>) {
     let mut periods = 0u32;
     loop {
         tokio::select! {
@@ -31,11 +40,24 @@ pub async fn run(core: Arc<Core>, keep: Duration, mut stop: watch::Receiver<bool
         }
         periods = periods.wrapping_add(1);
         if periods.is_multiple_of(SWEEP)
-            && let Err(error) = core.store.sweep(Timestamp::now(), keep).await
+            && let Err(error) = sweep(&core, keep).await
         {
             tracing::error!(%error, "old rows cannot be swept");
         }
     }
+}
+
+async fn sweep(core: &Core, keep: Retention) -> Result<(), StoreError> {
+    let now = Timestamp::now();
+    core.store.sweep(now, keep.attempts).await?;
+    let forgotten = core.store.retire_keys(now, keep.keys).await?;
+    if forgotten > 0 {
+        tracing::info!(
+            forgotten,
+            "service keys are forgotten: the last ticket under them has expired"
+        );
+    }
+    Ok(())
 }
 
 async fn end_overdue(core: &Core) -> Result<(), StoreError> {

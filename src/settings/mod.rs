@@ -23,7 +23,7 @@ pub use error::SettingsError;
 pub use etypes::EtypePolicy;
 pub use library::MibSettings;
 use services::Listening;
-pub use services::{Crl, Expiry, FqdnTable, Http, Kdc, Keymgmt, Service, Snmp, Tftp};
+pub use services::{Crl, Expiry, FqdnClients, FqdnTable, Http, Kdc, Keymgmt, Service, Snmp, Tftp};
 pub use text::{AgentPort, Listen, ListenError, UrlHost};
 
 /// How the file of a secure device is encrypted, where its template does not say otherwise (profile P24).
@@ -105,11 +105,26 @@ impl Default for DeliverySettings {
 }
 
 /// `[profile]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProfileSettings {
     /// The file of the interop profile; where there is none, the built-in `pktc-2.0`.
     pub path: Option<PathBuf>,
+    /// Whether the server tries other ways than the profile's on devices of vendors that it does not know, and remembers
+    /// what verified.
+    pub learn: bool,
+    /// The file of what is tried; where there is none, the built-in one.
+    pub candidates: Option<PathBuf>,
+}
+
+impl Default for ProfileSettings {
+    fn default() -> Self {
+        Self {
+            path: None,
+            learn: true,
+            candidates: None,
+        }
+    }
 }
 
 /// How log lines look.
@@ -284,7 +299,8 @@ impl Settings {
             .chain(&mut kdc.device_roots)
             .chain(&mut kdc.crl.files)
             .chain(&mut self.profile.path)
-            .chain(&mut self.mib.path);
+            .chain(&mut self.mib.path)
+            .chain(&mut self.profile.candidates);
         for path in single.into_iter().chain(lists) {
             *path = folder.join(&*path);
         }
@@ -352,6 +368,8 @@ impl Settings {
             ("kdc.ticket_lifetime", self.kdc.ticket_lifetime),
             ("kdc.dh_key_lifetime", self.kdc.dh_key_lifetime),
             ("kdc.fqdn_timeout", self.kdc.fqdn_timeout),
+            ("keymgmt.wake_up_timeout", self.keymgmt.wake_up_timeout),
+            ("keymgmt.solicited_window", self.keymgmt.solicited_window),
             ("snmp.request_timeout", self.snmp.request_timeout),
             ("tftp.retransmit_after", self.tftp.retransmit_after),
             ("tftp.lifetime", self.tftp.lifetime),
@@ -427,6 +445,12 @@ impl Settings {
         } else {
             self.dns.nameservers.clone()
         }
+    }
+
+    /// How long a service key that was replaced still opens tickets: until the longest ticket under it has expired, by
+    /// the clock of a peer that is as far off as is allowed.
+    pub fn key_retention(&self) -> Duration {
+        self.kdc.ticket_lifetime + self.kdc.clock_skew * 2
     }
 
     /// The principals whose keys this installation holds: key management, the MTA-FQDN service, the ticket-granting

@@ -17,6 +17,7 @@ use crate::value::{Fqdn, unhex};
 use crate::wire::cert::{
     CertPolicy, ExpiryPolicy, ManufacturerName, MissingPolicy, RevocationLists, RevokedManufacturers, StalePolicy,
 };
+use crate::wire::kerberos::PrincipalName;
 use crate::wire::keymgmt::Ciphersuite;
 use crate::wire::snmp::{AuthProtocol, PrivProtocol};
 
@@ -118,6 +119,51 @@ pub struct FqdnTable {
     /// Whether a device is refused whose public key is not the one it had before (a clone, or a repaired device that
     /// nobody has reset). Otherwise the change is noted among its refusals.
     pub refuse_changed_keys: bool,
+    /// Who may ask.
+    pub clients: FqdnClients,
+}
+
+/// The KDCs that the MTA-FQDN service answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum FqdnClients {
+    /// Whoever has a ticket for the service, except devices (`mta/…`): public texts do not give the name of a KDC as a
+    /// client (profile P18).
+    #[default]
+    Any,
+    /// These principals: by the first component of their name (`kdcquery`), or by the whole name
+    /// (`kdcquery/kdc.example.net`).
+    Named(Vec<String>),
+}
+
+impl FqdnClients {
+    /// Whether `client` may ask.
+    pub fn admit(&self, client: &PrincipalName) -> bool {
+        match self {
+            Self::Any => client.kind() != "mta",
+            Self::Named(names) => {
+                let whole = client.to_string();
+                names.iter().any(|name| *name == whole || name == client.kind())
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for FqdnClients {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "\"any\", or a list of principals such as [\"kdcquery\"]")]
+        enum Form {
+            Word(String),
+            List(Vec<String>),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Word(word) if word == "any" => Ok(Self::Any),
+            Form::Word(_) => Err(serde::de::Error::custom(
+                "expected \"any\", or a list of principals such as [\"kdcquery\"]",
+            )),
+            Form::List(names) => Ok(Self::Named(names)),
+        }
+    }
 }
 
 /// `[tftp]`.
@@ -446,6 +492,18 @@ pub struct Keymgmt {
     /// The ciphersuites that are accepted. Among them, the device's order decides.
     #[serde(deserialize_with = "read_suites")]
     pub ciphersuites: Vec<Ciphersuite>,
+    /// Whether devices are to acknowledge AP Replies by a Security Parameter Recovered (profile P3).
+    pub ack_required: bool,
+    /// Where Wake Ups to a device go.
+    pub device_port: AgentPort,
+    /// How long the AP Request that a Wake Up asks for is awaited before another one is sent; doubled each time.
+    #[serde(deserialize_with = "read_duration")]
+    pub wake_up_timeout: Duration,
+    /// How often a Wake Up is sent again.
+    pub wake_up_retries: u32,
+    /// How long a Wake Up's nonce is good: the solicited-key window.
+    #[serde(deserialize_with = "read_duration")]
+    pub solicited_window: Duration,
 }
 
 impl Default for Keymgmt {
@@ -463,6 +521,11 @@ impl Default for Keymgmt {
             ]
             .map(Ciphersuite::from)
             .to_vec(),
+            ack_required: false,
+            device_port: AgentPort::Fixed(crate::wire::keymgmt::PORT),
+            wake_up_timeout: Duration::from_secs(1),
+            wake_up_retries: 4,
+            solicited_window: Duration::from_secs(120),
         }
     }
 }

@@ -3,13 +3,15 @@
 use super::agent::UserSecurity;
 use super::device::{DeviceSpec, SecureSpec, Server, StoredTicket};
 use super::fault::Fault;
+use crate::model::KeyAsked;
 use crate::profile::Profile;
 use crate::value::{Random, Timestamp};
 use crate::wire::kerberos::{
-    ApReq, ApReqContent, ApReqSent, EncryptionKey, KeyUsage, KrbError, Number32, PrincipalName, open_ap_rep,
+    ApReq, ApReqContent, ApReqSent, EncryptionKey, KeyUsage, KrbError, Number32, PadForm, PrincipalName, open_ap_rep,
 };
 use crate::wire::keymgmt::{
-    ApReply, ApRequest, HmacKeys, Message, Recovered, Sealed, SnmpParameters, SuiteId, UserName, derive_keys,
+    ApReply, ApRequest, HmacKeyRule, HmacKeys, Message, Recovered, Sealed, SnmpParameters, SuiteId, UserName,
+    derive_keys,
 };
 use crate::wire::snmp::{LocalEngine, RemoteEngine, SaltSource, UsmStats};
 
@@ -19,8 +21,12 @@ pub struct ApExchange {
     datagram: Vec<u8>,
     sent: ApReqSent,
     session_key: EncryptionKey,
+    /// The pad form that the Authenticator shows; none where it fills its last block (profile P14).
+    shown: Option<PadForm>,
+    /// The key that the device puts into its Authenticator, where its HMAC is made with it (profile P1).
+    subkey: Option<EncryptionKey>,
     agent: SnmpParameters,
-    engine_started: Timestamp,
+    engine: LocalEngine,
     offered: Vec<SuiteId>,
     profile: Profile,
 }
@@ -50,7 +56,49 @@ impl ApExchange {
         now: Timestamp,
         random: &mut dyn Random,
     ) -> Result<Self, Fault> {
+        let engine = LocalEngine {
+            engine_id: device.engine_id(),
+            boots: 1,
+            started: now,
+        };
+        Self::renew(
+            device,
+            secure,
+            server,
+            ticket,
+            &engine,
+            KeyAsked::default(),
+            now,
+            random,
+        )
+    }
+
+    /// The same of a device whose agent's engine runs already, and why it asks.
+    ///
+    /// # Errors
+    /// As [`ApExchange::begin`].
+    #[allow(clippy::too_many_arguments, reason = "what a device has, and what it was asked")]
+    pub fn renew(
+        device: &DeviceSpec,
+        secure: &SecureSpec,
+        server: &Server,
+        ticket: &StoredTicket,
+        engine: &LocalEngine,
+        asked: KeyAsked,
+        now: Timestamp,
+        random: &mut dyn Random,
+    ) -> Result<Self, Fault> {
         let profile = server.profile.clone();
+        let subkey = match profile.hmac.key {
+            HmacKeyRule::AuthenticatorSubkey => {
+                let etype = ticket
+                    .session_key
+                    .enc_type()
+                    .map_err(|_| Fault::Mismatch("the session key of the ticket"))?;
+                Some(etype.generate(random))
+            }
+            HmacKeyRule::HashedSessionKey | HmacKeyRule::SessionKey => None,
+        };
         let mut sequence = [0; 4];
         random.fill(&mut sequence);
         let content = ApReqContent {
@@ -60,34 +108,39 @@ impl ApExchange {
             now,
             mutual: true,
             checksum: None,
-            subkey: None,
+            subkey: subkey.clone(),
             seq_number: Some(Number32::new(u32::from_be_bytes(sequence))),
             usage: KeyUsage::AP_REQ_AUTHENTICATOR,
             pad: profile.pad,
         };
         let (ap_req, sent) = ApReq::build(&content, random)?;
         let agent = SnmpParameters {
-            engine_id: device.engine_id(),
-            engine_boots: 1,
-            engine_time: 0,
+            engine_id: engine.engine_id.clone(),
+            engine_boots: engine.boots,
+            engine_time: engine.time(now),
             user: UserName::of_device(device.mac),
         };
         let offered: Vec<SuiteId> = secure.suites.iter().map(|&suite| profile.suite_ids.id(suite)).collect();
         let request = ApRequest {
             ap_req: &ap_req.encode(),
-            server_nonce: None,
+            server_nonce: asked.server_nonce,
             agent: agent.clone(),
             suites: offered.clone(),
-            reestablish: false,
+            reestablish: asked.reestablish,
         };
         let session_key = ticket.session_key.clone();
-        let datagram = request.seal(profile.hmac, hmac_keys(&session_key))?;
+        let datagram = request.seal(profile.hmac, hmac_keys(&session_key, subkey.as_ref()))?;
         Ok(Self {
             datagram,
             sent,
+            shown: session_key
+                .open(&ap_req.authenticator, KeyUsage::AP_REQ_AUTHENTICATOR)
+                .ok()
+                .and_then(|own| own.pad),
             session_key,
+            subkey,
             agent,
-            engine_started: now,
+            engine: engine.clone(),
             offered,
             profile,
         })
@@ -110,7 +163,14 @@ impl ApExchange {
     ) -> Result<Option<Association>, Fault> {
         match Message::decode(datagram)? {
             Message::ApReply(reply) => self.take(&reply, datagram, now, random).map(Some),
-            Message::ErrorReply(error) => Err(Fault::refused(&KrbError::parse(error.krb_error)?)),
+            Message::ErrorReply(reply) => {
+                let error = KrbError::parse(reply.krb_error)?;
+                // One that is signed is the server's own; where there was no key in common, it cannot be.
+                if error.e_cksum.is_some() {
+                    error.verify(&self.session_key)?;
+                }
+                Err(Fault::refused(&error))
+            }
             _ => Ok(None),
         }
     }
@@ -122,11 +182,15 @@ impl ApExchange {
         now: Timestamp,
         random: &mut dyn Random,
     ) -> Result<Association, Fault> {
-        if !reply.verify(self.profile.hmac, hmac_keys(&self.session_key)) {
+        if !reply.verify(self.profile.hmac, hmac_keys(&self.session_key, self.subkey.as_ref())) {
             return Err(Fault::Mismatch("the AP Reply's HMAC"));
         }
         let reply = &reply.body;
-        let (part, _) = open_ap_rep(reply.ap_rep, &self.session_key, &self.sent)?;
+        let (part, pad) = open_ap_rep(reply.ap_rep, &self.session_key, &self.sent)?;
+        // A server that saw the device's form answers in it.
+        if self.shown.zip(pad).is_some_and(|(shown, pad)| shown != pad) {
+            return Err(Fault::Mismatch("the pad of the AP Reply"));
+        }
         if part.seq_number != self.sent.seq_number {
             return Err(Fault::Mismatch("the AP Reply's sequence number"));
         }
@@ -148,11 +212,7 @@ impl ApExchange {
 
         let engines = (&self.agent.engine_id, &reply.manager.engine_id);
         let keys = derive_keys(&subkey, suite, &self.profile.keys, engines.0, engines.1);
-        let engine = LocalEngine {
-            engine_id: self.agent.engine_id.clone(),
-            boots: self.agent.engine_boots,
-            started: self.engine_started,
-        };
+        let engine = self.engine.clone();
         let manager = &reply.manager;
         let security = UserSecurity {
             user: self.agent.user.as_str().to_owned(),
@@ -179,9 +239,9 @@ impl ApExchange {
     }
 }
 
-fn hmac_keys(session_key: &EncryptionKey) -> HmacKeys<'_> {
+fn hmac_keys<'a>(session_key: &'a EncryptionKey, subkey: Option<&'a EncryptionKey>) -> HmacKeys<'a> {
     HmacKeys {
         session_key: &session_key.value,
-        authenticator_subkey: None,
+        authenticator_subkey: subkey.map(|key| &key.value),
     }
 }

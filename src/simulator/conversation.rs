@@ -95,6 +95,31 @@ impl Conversation {
         }
     }
 
+    /// Answers the manager until a datagram comes from somebody else, which is given back with its sender, or until
+    /// `deadline`. What the manager does wrong ends nothing here.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub async fn hear_any(&mut self, deadline: Instant) -> Result<Option<(Vec<u8>, SocketAddr)>, Fault> {
+        while let Some((datagram, from)) = self.line.receive(deadline).await? {
+            if from != self.manager {
+                return Ok(Some((datagram.to_vec(), from)));
+            }
+            if let Some(answer) = self.agent.receive(datagram, Timestamp::now()).answer {
+                self.line.send(&answer, self.manager).await?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sends a datagram of its own.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub async fn send(&self, datagram: &[u8], to: SocketAddr) -> Result<(), Fault> {
+        self.line.send(datagram, to).await
+    }
+
     /// The next thing that the manager says and that means something, until `deadline`; answers are sent on the way.
     async fn hear(&mut self, deadline: Instant) -> Result<Option<Event>, Fault> {
         while let Some((datagram, from)) = self.line.receive(deadline).await? {

@@ -1,6 +1,7 @@
 //! One device's run over real sockets: the order of the steps, and what ends them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use super::agent::{Agent, KeyForm, Security, SelfDescription};
 use super::ap::ApExchange;
@@ -14,6 +15,7 @@ use super::kdc::{AsAnswer, AsExchange};
 use super::ladder::Ladder;
 use super::line::Line;
 use super::report::{DeviceReport, Verdict};
+use super::stay::InService;
 use super::tcp;
 use crate::model::{ConfigUrl, Delivery, StepId, UrlHost};
 use crate::provisioning::zones::dns_name;
@@ -23,6 +25,22 @@ use crate::wire::snmp::ProvisioningState;
 
 /// Takes `device` from its first datagram to its result.
 pub async fn provision(device: &DeviceSpec, server: &Server) -> DeviceReport {
+    climb(device, server).await.0
+}
+
+/// The same; a device that got into service comes along, to go on.
+pub async fn provision_and_stay(device: DeviceSpec, server: &Arc<Server>) -> (DeviceReport, Option<InService>) {
+    let (report, conversation) = climb(&device, server).await;
+    let stays = conversation.filter(|_| report.result == Verdict::Pass);
+    let stays = stays.map(|(talk, keys)| InService::new(device, server.clone(), talk, keys));
+    (report, stays)
+}
+
+/// What a device has at the end of its run: its agent on its socket, and in the secure flow its ticket and where key
+/// management is.
+type Equipped = (Conversation, Option<(StoredTicket, SocketAddr)>);
+
+async fn climb(device: &DeviceSpec, server: &Server) -> (DeviceReport, Option<Equipped>) {
     let mut run = Run {
         device,
         server,
@@ -33,12 +51,10 @@ pub async fn provision(device: &DeviceSpec, server: &Server) -> DeviceReport {
     let climbed = tokio::time::timeout(device.timers.provisioning, climb)
         .await
         .unwrap_or(Err(Fault::Timer));
-    if let Err(fault) = &climbed {
-        run.ladder.failed(fault);
-    }
+    let equipped = climbed.map_err(|fault| run.ladder.failed(&fault)).ok();
     let (steps, took) = run.ladder.finish();
     let passed = steps.iter().all(|step| step.ok);
-    DeviceReport {
+    let report = DeviceReport {
         mac: device.mac,
         flow: device.flow(),
         realm: device.dhcp_realm(server),
@@ -48,7 +64,8 @@ pub async fn provision(device: &DeviceSpec, server: &Server) -> DeviceReport {
         result: if passed { Verdict::Pass } else { Verdict::Fail },
         steps,
         took,
-    }
+    };
+    (report, equipped)
 }
 
 fn first_step(device: &DeviceSpec, server: &Server) -> StepId {
@@ -72,7 +89,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn climb(&mut self) -> Result<(), Fault> {
+    async fn climb(&mut self) -> Result<Equipped, Fault> {
         let endpoints = self.server.endpoints(self.device.family()).ok_or(Fault::Family)?;
         let mut line = Line::bind(self.device.address).await?;
         match &self.device.flow {
@@ -82,21 +99,24 @@ impl Run<'_> {
                 let security = self.keys(secure, &ticket, &endpoints, &mut line).await?;
                 let expectation =
                     Expectation::secure(self.device.mib, self.server.realm.as_str(), &ticket.organisation);
-                self.be_told(&mut self.converse(security, line, &endpoints), expectation)
-                    .await
+                let mut talk = self.converse(security, line, &endpoints);
+                self.be_told(&mut talk, expectation).await?;
+                Ok((talk, Some((ticket, endpoints.keymgmt))))
             }
             FlowSpec::Hybrid { community, .. } => {
                 let security = Security::Community(community.clone());
                 let expectation = Expectation::hybrid(self.device.mib);
-                self.be_told(&mut self.converse(security, line, &endpoints), expectation)
-                    .await
+                let mut talk = self.converse(security, line, &endpoints);
+                self.be_told(&mut talk, expectation).await?;
+                Ok((talk, None))
             }
             FlowSpec::Basic { community, file, .. } => {
                 let security = Security::Community(community.clone());
                 let delivered = self.download(file).await?;
                 let judged = file::judge_clear(&delivered, Expectation::basic(self.device.mib));
-                self.conclude(judged, &mut self.converse(security, line, &endpoints))
-                    .await
+                let mut talk = self.converse(security, line, &endpoints);
+                self.conclude(judged, &mut talk).await?;
+                Ok((talk, None))
             }
         }
     }

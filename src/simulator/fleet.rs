@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinError, JoinSet};
 
 use super::device::{DeviceSpec, Server};
-use super::drive::provision;
+use super::drive::provision_and_stay;
 use super::report::DeviceReport;
+use super::stay::InService;
 
 /// How fast devices begin.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +31,20 @@ where
     I: IntoIterator<Item = DeviceSpec>,
     F: FnMut(DeviceReport),
 {
+    // Who is not kept has its socket closed.
+    run_and_stay(devices, server, pace, |report, _| each(report)).await
+}
+
+/// The same; a device that got into service comes along with its report, to go on.
+///
+/// # Panics
+/// Where a device's task panicked, with its panic.
+pub async fn run_and_stay<I, F>(devices: I, server: &Arc<Server>, pace: Pace, mut each: F) -> Duration
+where
+    I: IntoIterator<Item = DeviceSpec>,
+    F: FnMut(DeviceReport, Option<InService>),
+{
+    let mut each = |(report, stays)| each(report, stays);
     let started = Instant::now();
     let mut running = JoinSet::new();
     for (number, device) in devices.into_iter().enumerate() {
@@ -45,7 +60,7 @@ where
             ended.map(unwrap).into_iter().for_each(&mut each);
         }
         let server = Arc::clone(server);
-        running.spawn(async move { provision(&device, &server).await });
+        running.spawn(async move { provision_and_stay(device, &server).await });
     }
     while let Some(ended) = running.join_next().await {
         each(unwrap(ended));
@@ -53,7 +68,10 @@ where
     started.elapsed()
 }
 
+/// What a device's task ends with.
+type Ended = (DeviceReport, Option<InService>);
+
 /// The report of an ended task; no task is cancelled, so that one without a report has panicked.
-fn unwrap(ended: Result<DeviceReport, JoinError>) -> DeviceReport {
+fn unwrap(ended: Result<Ended, JoinError>) -> Ended {
     ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

@@ -22,13 +22,15 @@ mod ladder;
 mod line;
 pub mod recruit;
 mod report;
+mod stay;
 mod tcp;
 #[cfg(test)]
 mod tests;
 
 pub use backoff::{Backoff, Timers};
 pub use device::{DeviceSpec, Endpoints, FlowSpec, SecureSpec, Server, StoredTicket, TicketSource, all_suites};
-pub use drive::provision;
+pub use drive::{provision, provision_and_stay};
 pub use fault::Fault;
-pub use fleet::{Pace, run};
+pub use fleet::{Pace, run, run_and_stay};
 pub use report::{DeviceReport, Percentiles, StepPercentiles, StepReport, Summary, Tally, Verdict};
+pub use stay::InService;

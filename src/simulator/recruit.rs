@@ -10,11 +10,11 @@ use super::device::{DeviceSpec, Endpoints, FlowSpec, SecureSpec, Server, StoredT
 use super::factory::{self, Factory, FactoryError};
 use crate::mib::MibDialect;
 use crate::model::{ConfigUrl, ConfigUrlError, Delivery, Device, Family, Flow, UrlHost};
-use crate::profile::Profile;
+use crate::profile::{Oui, Profile};
 use crate::provisioning::basic_file_name;
 use crate::settings::{self, Service, Settings};
 use crate::store::{Store, StoreError};
-use crate::value::{Fqdn, OsRandom, Timestamp};
+use crate::value::{Fqdn, MacAddress, OsRandom, Timestamp};
 use crate::wire::cert::issue::Credential;
 use crate::wire::cert::{CertError, PemError, TrustAnchors, certificates_from_pem, key_from_pem};
 use crate::wire::kerberos::{
@@ -93,6 +93,8 @@ pub struct Recruiter<'a> {
     timers: Timers,
     /// The provisioning server's key and the operator's name, where devices come with tickets.
     tickets: Option<ServiceKey>,
+    /// The vendor's part of MAC addresses, where it is not the simulator's own.
+    oui: Option<Oui>,
 }
 
 impl<'a> Recruiter<'a> {
@@ -114,7 +116,20 @@ impl<'a> Recruiter<'a> {
             factory,
             timers,
             tickets: None,
+            oui: None,
         })
+    }
+
+    /// From now on, the MAC addresses of devices begin with `oui`.
+    pub fn with_oui(mut self, oui: Oui) -> Self {
+        self.oui = Some(oui);
+        self
+    }
+
+    fn mac(&self, index: u32) -> MacAddress {
+        let own = factory::mac(index);
+        let [.., d, e, f] = own.0;
+        self.oui.map_or(own, |Oui([a, b, c])| MacAddress([a, b, c, d, e, f]))
     }
 
     /// From now on, devices of the secure flow have a ticket already, made with the provisioning server's key in
@@ -145,7 +160,7 @@ impl<'a> Recruiter<'a> {
     /// # Errors
     /// [`RecruitError::Name`].
     pub fn record(&self, wanted: Wanted) -> Result<Device, RecruitError> {
-        let mac = factory::mac(wanted.index);
+        let mac = self.mac(wanted.index);
         let fqdn: Fqdn = format!("sim-{}.{}", mac.bare(), self.settings.domain).parse()?;
         Ok(Device {
             mac,

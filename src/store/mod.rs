@@ -8,11 +8,13 @@ mod master_key;
 mod sqlite;
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::model::{Attempt, AttemptId, Device, Step, StepId};
+use crate::model::{Attempt, AttemptId, Device, NewOrder, Order, OrderId, OrderOutcome, Step, StepId};
+use crate::profile::{Oui, Vendor};
 use crate::value::{EngineId, Fqdn, MacAddress, Secret, Timestamp};
 use crate::wire::kerberos::PrincipalName;
 
@@ -29,6 +31,9 @@ pub enum StoreError {
     /// The change contradicts itself; the text says how. A defect of the caller.
     #[error("the change is not one: {0}")]
     Misused(&'static str),
+    /// Too many messages of one sender are remembered.
+    #[error("{0} messages of {1} are remembered already")]
+    Full(u32, String),
     /// A key of [`Change::seen`] was stored before: the message is a replay.
     #[error("the message was seen before")]
     Seen,
@@ -65,6 +70,53 @@ pub struct Change {
     pub file: Option<(String, Vec<u8>)>,
     /// Message digests that must not have been seen before.
     pub seen: Vec<Seen>,
+    /// Whose messages `seen` has, where somebody could fill the store with them.
+    pub quota: Option<Quota>,
+    /// The Wake Up that the device was sent, in its new state.
+    pub wake_up: Option<WakeUpSent>,
+    /// An AP Reply that is to be acknowledged.
+    pub recovery: Option<Recovery>,
+    /// The acknowledgement of the device's AP Reply came from this address.
+    pub recovered: Option<(SocketAddr, MacAddress)>,
+    /// What the device showed of its vendor, which was not known before.
+    pub vendor: Option<Vendor>,
+}
+
+/// How many messages of one sender are remembered as seen at the same time. Where so many are, a further one is
+/// [`StoreError::Full`]: to forget an older one would let it be replayed.
+#[derive(Debug, Clone)]
+pub struct Quota {
+    /// The sender.
+    pub owner: String,
+    /// How many.
+    pub most: u32,
+}
+
+/// A Wake Up that a device was sent. A device has one at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WakeUpSent {
+    /// The device.
+    pub mac: MacAddress,
+    /// The nonce that its AP Request repeats.
+    pub nonce: NonZeroU32,
+    /// Until when it is outstanding.
+    pub expires: Timestamp,
+    /// When it was answered.
+    pub answered: Option<Timestamp>,
+}
+
+/// An AP Reply whose Security Parameter Recovered is awaited. That message names nobody, so that it is known by the
+/// address it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// Where the AP Reply went.
+    pub peer: SocketAddr,
+    /// The device.
+    pub mac: MacAddress,
+    /// The digest of the AP Request, under which the AP Reply is remembered ([`Store::answer`]).
+    pub digest: [u8; 32],
+    /// Until when it is awaited.
+    pub expires: Timestamp,
 }
 
 /// A message that was accepted, so that it is accepted once (profile P30).
@@ -102,6 +154,8 @@ pub struct ServiceKey {
     pub key: Secret,
     /// When it was made or imported.
     pub created: Timestamp,
+    /// When it is forgotten, where a newer version has replaced it: it opens tickets until then. Set by the store alone.
+    pub forget: Option<Timestamp>,
 }
 
 /// A message that was refused. Kept for the operator, bounded, apart from every device's state.
@@ -118,6 +172,9 @@ pub struct Refusal {
     /// Why it was refused.
     pub reason: String,
 }
+
+/// How long a server's word holds that it is at an order.
+pub const ORDER_LEASE: Duration = Duration::from_secs(6);
 
 /// The persistence that every service shares. Implementations cache what they like, as long as a stale cache ends in
 /// [`StoreError::Conflict`] and never in a wrong answer.
@@ -152,6 +209,14 @@ pub trait Store: Send + Sync + 'static {
     async fn record(&self, change: Change) -> Result<(), StoreError>;
     /// The answer given to a message that was seen before.
     async fn answer(&self, digest: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The Wake Up that the device was last sent.
+    async fn wake_up(&self, mac: MacAddress) -> Result<Option<WakeUpSent>, StoreError>;
+    /// The AP Replies to `peer` whose acknowledgement is awaited at `now`, at most `limit`, the newest first.
+    async fn recoveries(&self, peer: SocketAddr, now: Timestamp, limit: usize) -> Result<Vec<Recovery>, StoreError>;
+    /// What is known of vendors with this OUI, or of all.
+    async fn vendors(&self, oui: Option<Oui>) -> Result<Vec<Vendor>, StoreError>;
+    /// Forgets what is known of a vendor's devices, of one type or of all; how many types those were.
+    async fn forget_vendor(&self, oui: Oui, type_identifier: Option<&str>) -> Result<u64, StoreError>;
     /// The file of this name that was made for this device.
     async fn file(&self, mac: MacAddress, name: &str) -> Result<Option<StoredFile>, StoreError>;
 
@@ -166,12 +231,29 @@ pub trait Store: Send + Sync + 'static {
     async fn all_keys(&self) -> Result<Vec<ServiceKey>, StoreError>;
     /// Adds keys; a key with the same principal, kvno and etype is replaced.
     async fn put_keys(&self, keys: Vec<ServiceKey>) -> Result<(), StoreError>;
+    /// Marks every key that a newer version of its principal has replaced, to be forgotten after `keep`, and forgets those
+    /// whose time has come; how many that were. A key that is marked already keeps its time.
+    async fn retire_keys(&self, now: Timestamp, keep: Duration) -> Result<u64, StoreError>;
 
     /// The engine id of this installation, and the boots count of an engine that starts now: one more than any engine
     /// that started before, on whatever node (RFC 3414 §2.2).
     async fn start_engine(&self) -> Result<(EngineId, u32), StoreError>;
 
+    /// Places an order for a running server, which takes it within a second; its number.
+    async fn place_order(&self, order: NewOrder) -> Result<OrderId, StoreError>;
+    /// The order as it stands; none where it was withdrawn or forgotten.
+    async fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError>;
+    /// Takes at most `limit` orders that have not expired and that no server is at, the oldest first, and says of those
+    /// in `under_way` that this server still is. A server that has not said so for [`ORDER_LEASE`] has died, and its
+    /// orders are taken again.
+    async fn take_orders(&self, now: Timestamp, under_way: &[OrderId], limit: usize) -> Result<Vec<Order>, StoreError>;
+    /// Writes how an order ended.
+    async fn end_order(&self, id: OrderId, outcome: OrderOutcome) -> Result<(), StoreError>;
+    /// Takes an order back that no server has taken; whether that was so.
+    async fn withdraw_order(&self, id: OrderId) -> Result<bool, StoreError>;
+
     /// Forgets what has served its time: seen messages that expired, and attempts that have ended and whose deadline,
-    /// which is later than their end, is longer ago than `keep`, with their files, sessions and ladders.
+    /// which is later than their end, is longer ago than `keep`, with their files, sessions and ladders, and orders that
+    /// expired a day ago.
     async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<(), StoreError>;
 }

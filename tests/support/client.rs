@@ -209,6 +209,11 @@ impl Eue {
         }
     }
 
+    /// Where it sends from.
+    pub fn address(&self) -> SocketAddr {
+        self.socket.local_addr().expect("a bound socket")
+    }
+
     /// Sends a datagram.
     pub fn send(&self, to: SocketAddr, datagram: &[u8]) {
         self.socket.send_to(datagram, to).expect("a datagram is sent");

@@ -14,6 +14,15 @@ use serde_json::Value;
 /// How long the server may take to listen, and to stop.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The program: that of this package, or the same one of the package of foreign judges.
+pub const PROGRAM: &str = match (
+    option_env!("CARGO_BIN_EXE_hardline"),
+    option_env!("CARGO_BIN_EXE_hardline-under-test"),
+) {
+    (Some(program), _) | (None, Some(program)) => program,
+    (None, None) => panic!("these tests belong to a package with the program"),
+};
+
 /// The offsets that are tried: below the ports that the system hands out by itself, above the well-known ones.
 const OFFSETS: std::ops::Range<u16> = 10_000..29_000;
 
@@ -257,12 +266,12 @@ impl Drop for Server {
 
 /// Runs a command of the program.
 pub fn hardline(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hardline"));
+    let mut command = Command::new(PROGRAM);
     command.args(args).stdin(Stdio::null()).output().expect("hardline runs")
 }
 
 fn serve(config: &Path) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hardline"));
+    let mut command = Command::new(PROGRAM);
     command.arg("serve").arg("--config").arg(config);
     command
         .stdin(Stdio::null())

@@ -149,6 +149,7 @@ mod tests {
             peer,
             session: None,
             enrollment: None,
+            type_identifier: None,
             file: None,
             version: 2,
         };

@@ -3,19 +3,22 @@
 
 mod csv;
 mod ladder;
+mod order;
 mod transfer;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Subcommand;
 use serde_json::json;
 
 use super::open::{ConfigArg, block_on, open_store};
-use super::{CliError, output};
+use super::{CliError, output, profile};
 use crate::mib::MibDialect;
-use crate::model::{Delivery, Device, Family, Flow};
+use crate::model::{Attempt, Delivery, Device, Family, Flow, OrderKind};
+use crate::profile::{Oui, Vendor};
 use crate::provisioning::basic_file_name;
 use crate::settings::{Service, Settings, UrlHost};
 use crate::store::{SqliteStore, Store};
@@ -43,6 +46,14 @@ enum Command {
     Remove(OneArgs),
     /// End a device's attempt and forget its file and keys, so that it can begin afresh
     Reset(OneArgs),
+    /// Have a running server wake the device up, so that it asks for new SNMPv3 keys
+    Rekey {
+        #[command(flatten)]
+        one: OneArgs,
+        /// How long the outcome is waited for, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        timeout: u64,
+    },
     /// Add or replace the devices of a file: CSV with a header, or JSON lines
     Import {
         #[command(flatten)]
@@ -122,7 +133,11 @@ pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
     let config = match &args.command {
         Command::Add(args) => &args.config,
         Command::List { config } | Command::Import { config, .. } | Command::Export { config, .. } => config,
-        Command::Show(one) | Command::Remove(one) | Command::Reset(one) | Command::Attempts { one, .. } => &one.config,
+        Command::Show(one)
+        | Command::Remove(one)
+        | Command::Reset(one)
+        | Command::Attempts { one, .. }
+        | Command::Rekey { one, .. } => &one.config,
     };
     let settings = config.settings()?;
     block_on(async {
@@ -145,6 +160,16 @@ async fn work(settings: &Settings, store: &SqliteStore, command: Command, as_jso
         Command::Reset(one) => {
             let known = store.reset_device(one.mac, Timestamp::now()).await?;
             done(known, one.mac, "reset", as_json)
+        }
+        Command::Rekey { one, timeout } => {
+            let device = known(store, one.mac).await?;
+            if device.flow != Flow::Secure {
+                return Err(CliError::Failed(format!(
+                    "{} is in the {} flow: only devices of the secure flow have keys",
+                    device.mac, device.flow
+                )));
+            }
+            order::carry_out(store, one.mac, OrderKind::Rekey, Duration::from_secs(timeout), as_json).await
         }
         Command::Import { file, skip_bad, .. } => import(settings, store, file, skip_bad, as_json).await,
         Command::Export { file, .. } => {
@@ -253,8 +278,22 @@ async fn show(settings: &Settings, store: &SqliteStore, mac: MacAddress, as_json
     if let Some(attempt) = &attempt {
         record["attempt"] = ladder::attempt_json(attempt);
     }
+    let shown = attempt.as_ref().and_then(|attempt| attempt.session.as_ref());
+    let shown = shown.map(|session| &session.learned);
+    let vendor = vendor_of(store, &device, attempt.as_ref()).await?;
     if as_json {
+        record["profile"] = json!({
+            "shown": shown,
+            "vendor": vendor.as_ref().map(profile::vendor_json),
+        });
         return output::print_json(&record);
+    }
+    if let Some(shown) = shown {
+        record["profile"] = json!(profile::describe(shown));
+    }
+    if let Some(vendor) = &vendor {
+        let learned = profile::describe(&vendor.learned);
+        record["vendor"] = json!(format!("{} {}: {learned}", vendor.oui, vendor.type_identifier));
     }
     record["created"] = json!(device.created.to_string());
     let mut rows = Vec::new();
@@ -263,6 +302,21 @@ async fn show(settings: &Settings, store: &SqliteStore, mac: MacAddress, as_json
         rows.push([name.clone(), output::printable(&text)]);
     }
     output::print(&output::aligned(&rows))
+}
+
+/// What is known of the device's vendor, where it has said which one that is.
+async fn vendor_of(
+    store: &SqliteStore,
+    device: &Device,
+    attempt: Option<&Attempt>,
+) -> Result<Option<Vendor>, CliError> {
+    let Some(type_identifier) = attempt.and_then(|attempt| attempt.type_identifier.as_ref()) else {
+        return Ok(None);
+    };
+    let known = store.vendors(Some(Oui::of(device.mac))).await?;
+    Ok(known
+        .into_iter()
+        .find(|vendor| vendor.type_identifier == *type_identifier))
 }
 
 /// Where a device in the basic flow fetches its file; `None` where no listener has an address that could be named.

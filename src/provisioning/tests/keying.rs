@@ -1,7 +1,10 @@
 //! eUE-13 and eUE-14: the AP exchange.
 
 use super::*;
+use std::num::NonZeroU32;
+
 use crate::model::AttemptResult;
+use crate::store::WakeUpSent;
 use crate::wire::kerberos::{KrbErrorCode, Number32, SUBKEY_KEYMATERIAL, open_ap_rep};
 use crate::wire::keymgmt::{ApReply, HmacCoverage, HmacKeyRule, HmacKeys, Message, Sealed};
 
@@ -16,6 +19,7 @@ fn keyed_by(shape: ApShape, alter: impl FnOnce(&mut Keying<'_>), profile: &Profi
     let (ap, engine) = (Ap::new(shape), engine());
     let request = ap.request(MAC);
     let mut keying = keying(&ap, &request, &engine);
+    keying.ways = Ways { profile, ..ways() };
     alter(&mut keying);
     let random = &mut SeededRandom::new(1);
     let (change, reply) = key(
@@ -176,7 +180,7 @@ fn a_device_of_another_flow_is_refused() {
         )
         .unwrap_err();
         assert!(matches!(refused, KeyingRefused::Flow(found) if found == flow));
-        assert_eq!(refused.code(), KrbErrorCode::Policy);
+        assert_eq!(refused.code(), Some(KrbErrorCode::Policy));
     }
 }
 
@@ -184,7 +188,7 @@ fn a_device_of_another_flow_is_refused() {
 fn another_address_than_dhcp_gave_is_refused() {
     let refused = refused(|keying| keying.peer = address("192.0.2.8:1293"));
     assert!(matches!(refused, KeyingRefused::Address(_)));
-    assert_eq!(refused.code(), KrbErrorCode::BadAddress);
+    assert_eq!(refused.code(), Some(KrbErrorCode::BadAddress));
 }
 
 #[test]
@@ -203,7 +207,7 @@ fn another_devices_ticket_is_refused() {
             panic!("not refused");
         };
         assert!(matches!(refused, KeyingRefused::OtherDevice { .. }));
-        assert_eq!(refused.code(), KrbErrorCode::BadMatch);
+        assert_eq!(refused.code(), Some(KrbErrorCode::BadMatch));
     }
 }
 
@@ -222,7 +226,7 @@ fn p18_the_case_of_a_name_does_not_make_another_device() {
 fn p13_no_common_ciphersuite_is_refused() {
     let refused = refused(|keying| keying.suites = &[]);
     assert!(matches!(refused, KeyingRefused::Ciphersuite));
-    assert_eq!(refused.code(), KrbErrorCode::EncTypeUnsupported);
+    assert_eq!(refused.code(), Some(KrbErrorCode::EncTypeUnsupported));
 }
 
 #[test]
@@ -252,7 +256,7 @@ fn p1_p2_the_reply_follows_the_recipe_of_the_request() {
     };
     let refused = refused(|keying| keying.recipe = recipe);
     assert!(matches!(refused, KeyingRefused::Encode(_)));
-    assert_eq!(refused.code(), KrbErrorCode::Generic);
+    assert_eq!(refused.code(), Some(KrbErrorCode::Generic));
 }
 
 #[test]
@@ -312,4 +316,154 @@ fn p14_the_reply_has_the_pad_form_that_the_authenticator_shows() {
         let (_, found) = open_ap_rep(reply.ap_rep, &keyed.ap.session_key, &keyed.ap.sent).unwrap();
         assert!(found.is_none_or(|found| found == shown), "{pad:?} {found:?}");
     }
+}
+
+const NONCE: u32 = 0x0102_0304;
+
+fn wake_up() -> WakeUpSent {
+    WakeUpSent {
+        mac: MAC,
+        nonce: NonZeroU32::new(NONCE).unwrap(),
+        expires: seconds(120),
+        answered: None,
+    }
+}
+
+/// What is decided about an AP Request with this nonce and flag, after the attempt `before`.
+fn asked(
+    before: Option<Attempt>,
+    server_nonce: u32,
+    reestablish: bool,
+    sent: Option<WakeUpSent>,
+    now: Timestamp,
+) -> Result<Change, KeyingRefused> {
+    let (ap, engine) = (Ap::new(ApShape::default()), engine());
+    let request = ApRequest {
+        server_nonce: NonZeroU32::new(server_nonce),
+        reestablish,
+        ..ap.request(MAC)
+    };
+    let keying = Keying {
+        wake_up: sent,
+        ..keying(&ap, &request, &engine)
+    };
+    let random = &mut SeededRandom::new(now.unix() as u64);
+    let profile = Profile::default();
+    let decided = key(&device(Flow::Secure), before, &keying, &profile, &policy(), now, random);
+    decided.map(|(change, _)| change)
+}
+
+#[test]
+fn p9_an_ap_request_that_answers_the_wake_up_gives_the_running_device_new_keys() {
+    for phase in [Phase::Delivered, Phase::Ended] {
+        let before = attempt_in(Flow::Secure, phase);
+        let change = asked(Some(before.clone()), NONCE, true, Some(wake_up()), seconds(30)).unwrap();
+        assert_eq!(change.wake_up.unwrap().answered, Some(seconds(30)));
+        assert!(change.replaced.is_none());
+        assert_eq!(step_ids(&change.steps), [StepId::AP_REQUEST, StepId::AP_REPLY]);
+        assert!(change.steps[0].detail.contains("Wake Up with nonce 0x01020304"));
+        let attempt = after(change);
+        assert_eq!((attempt.id, attempt.phase), (before.id, phase));
+        assert_eq!(attempt.result, before.result, "what was reached is not touched");
+        let (old, new) = (before.session.unwrap(), attempt.session.unwrap());
+        assert!(!old.subkey.ct_eq(new.subkey.expose()));
+        assert!(new.asked.reestablish && new.asked.server_nonce.is_some());
+    }
+}
+
+#[test]
+fn p9_a_nonce_that_no_outstanding_wake_up_had_is_dropped() {
+    let before = || Some(attempt_in(Flow::Secure, Phase::Ended));
+    let over = WakeUpSent {
+        expires: seconds(30),
+        ..wake_up()
+    };
+    let answered = WakeUpSent {
+        answered: Some(seconds(10)),
+        ..wake_up()
+    };
+    for (what, nonce, sent) in [
+        ("no Wake Up", NONCE, None),
+        ("another nonce", NONCE + 1, Some(wake_up())),
+        ("its window is over", NONCE, Some(over)),
+        ("it was answered", NONCE, Some(answered)),
+    ] {
+        let refused = asked(before(), nonce, true, sent, seconds(30)).unwrap_err();
+        assert!(matches!(refused, KeyingRefused::Nonce), "{what}: {refused}");
+        assert_eq!(refused.code(), None, "in silence");
+    }
+}
+
+#[test]
+fn p9_the_same_answer_asked_again_gets_the_same_subkey_and_later_none() {
+    let first = asked(
+        Some(attempt_in(Flow::Secure, Phase::Ended)),
+        NONCE,
+        true,
+        Some(wake_up()),
+        seconds(30),
+    );
+    let first = first.unwrap();
+    let sent = first.wake_up;
+    let keyed = after(first);
+    let again = asked(Some(keyed.clone()), NONCE, true, sent, seconds(33)).unwrap();
+    assert_eq!(again.wake_up, sent, "answered once");
+    let again = after(again).session.unwrap();
+    assert!(again.subkey.ct_eq(keyed.session.as_ref().unwrap().subkey.expose()));
+    assert_eq!(again.keyed_at, seconds(30));
+    let late = asked(Some(keyed), NONCE, true, sent, seconds(91)).unwrap_err();
+    assert!(matches!(late, KeyingRefused::Nonce));
+}
+
+#[test]
+fn re_establish_without_a_wake_up_refreshes_the_keys_of_a_running_device() {
+    let before = attempt_in(Flow::Secure, Phase::Ended);
+    let change = asked(Some(before.clone()), 0, true, None, seconds(40)).unwrap();
+    assert!(change.steps[0].detail.contains("re-establish"));
+    let attempt = after(change);
+    assert_eq!((attempt.id, attempt.phase), (before.id, Phase::Ended));
+    // A device that says nothing of it, or has rebooted, begins again.
+    let began = after(asked(Some(before.clone()), 0, false, None, seconds(40)).unwrap());
+    assert_eq!(began.phase, Phase::Keyed);
+    assert_ne!(began.id, before.id);
+    let mut rebooted = before;
+    rebooted
+        .session
+        .iter_mut()
+        .for_each(|session| session.engine_boots -= 1);
+    let began = after(asked(Some(rebooted), 0, true, None, seconds(40)).unwrap());
+    assert_eq!(began.phase, Phase::Keyed);
+}
+
+#[test]
+fn p3_an_ap_reply_that_is_to_be_acknowledged_says_so_and_is_awaited() {
+    let profile = Profile::default();
+    let keyed = keyed_by(ApShape::default(), |keying| keying.ack_required = true, &profile).unwrap();
+    assert!(keyed.opened(HmacRecipe::default()).body.ack_required);
+    let recovery = keyed.change.recovery.unwrap();
+    assert_eq!((recovery.peer, recovery.mac, recovery.digest), (peer(), MAC, [7; 32]));
+    assert!(
+        keyed_by(ApShape::default(), |_| (), &profile)
+            .unwrap()
+            .change
+            .recovery
+            .is_none()
+    );
+}
+
+#[test]
+fn p1_p2_p11_p14_what_the_request_shows_is_kept_with_the_session() {
+    let recipe = HmacRecipe::ALL[3];
+    let keyed = keyed_by(ApShape::default(), |keying| keying.recipe = recipe, &Profile::default()).unwrap();
+    let learned = after(keyed.change).session.unwrap().learned;
+    assert_eq!(learned.hmac, Some(recipe));
+    assert_eq!(learned.user_name.as_deref(), Some("MTA-Prov-XX:XX:XX:XX:XX:XX"));
+    assert_eq!(learned.pad, keyed.ap.opened.pad);
+    assert_eq!(learned.keys, None, "the INFORM shows it");
+}
+
+#[test]
+fn p30_no_more_messages_of_a_device_are_remembered_than_its_quota() {
+    let quota = keyed().change.quota.unwrap();
+    assert_eq!((quota.owner.as_str(), quota.most), (MAC.to_string().as_str(), 128));
 }

@@ -162,6 +162,7 @@ impl World {
             &self.device,
             newest,
             &enrolling,
+            &ways(),
             &policy(),
             &maker(),
             now,

@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::*;
 use crate::mib::{MibDialect, Names};
 use crate::model::{Attempt, Delivery, Device, Enrollment, Flow, Phase, Step, StepId};
-use crate::profile::Profile;
+use crate::profile::{Profile, Ways};
 use crate::settings::FileEncryption;
 use crate::store::Change;
 use crate::template::{Site, TemplateLibrary};
@@ -231,10 +231,24 @@ fn keying<'a>(ap: &'a Ap, request: &'a ApRequest<'a>, engine: &'a LocalEngine) -
         request,
         opened: &ap.opened,
         recipe: HmacRecipe::default(),
+        ways: ways(),
+        wake_up: None,
         digest: [7; 32],
         peer: peer(),
         suites: &[SHA1_AES, MD5_DES],
         engine,
+        ack_required: false,
+    }
+}
+
+/// No vendor is known, and nothing is learned.
+fn ways() -> Ways<'static> {
+    static PROFILE: LazyLock<Profile> = LazyLock::new(Profile::default);
+    Ways {
+        profile: &PROFILE,
+        candidates: None,
+        vendors: &[],
+        type_identifier: None,
     }
 }
 
@@ -273,6 +287,7 @@ fn enrolling(flow: Flow, request_id: i32) -> Enrolling {
         local: local(),
         manner: "a test's",
         subkey: None,
+        keys: None,
     }
 }
 
@@ -283,6 +298,7 @@ fn enroll_at(flow: Flow, attempt: Option<Attempt>, request_id: i32, now: Timesta
         &device(flow),
         attempt,
         &enrolling(flow, request_id),
+        &ways(),
         &policy(),
         &maker(),
         now,

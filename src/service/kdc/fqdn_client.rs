@@ -114,8 +114,9 @@ impl FqdnClient {
         socket.connect(server).await.map_err(|error| error.to_string())?;
         let mut buffer = vec![0; ANSWER_MAX];
         for _ in 0..=self.servers.retries {
+            let from = socket.local_addr().ok().map(|own| own.ip());
             let (datagram, sent) = self
-                .request(core, service, key, identity)
+                .request(core, service, key, identity, from)
                 .map_err(|error| error.to_string())?;
             // What cannot be sent counts as lost.
             let _ = socket.send(&datagram).await;
@@ -137,10 +138,13 @@ impl FqdnClient {
         service: &PrincipalName,
         key: &ServiceKey,
         identity: &DeviceIdentity,
+        from: Option<IpAddr>,
     ) -> Result<(Vec<u8>, FqdnSent), crate::wire::kerberos::KerberosError> {
         let now = Timestamp::now();
         let pad = core.profile.pad;
-        let session_key = EncType::Des3CbcMd5.generate(&mut OsRandom);
+        // Of the type of the service's own key: what a foreign server can open, it can also use.
+        let etype = key.key.enc_type().unwrap_or(EncType::Des3CbcMd5);
+        let session_key = etype.generate(&mut OsRandom);
         let part = EncTicketPart::initial(
             self.kdc.clone(),
             session_key.clone(),
@@ -154,6 +158,7 @@ impl FqdnClient {
             ticket: &ticket,
             session_key: &session_key,
             now,
+            from,
             pad,
         };
         let request = FqdnRequest {

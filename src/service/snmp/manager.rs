@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::SnmpService;
 use super::security::{Answer, Security};
 use crate::model::{Attempt, Phase, Step, StepId};
-use crate::provisioning::{self, SetOutcome};
+use crate::provisioning::{self, LearnedKeys, SetOutcome};
 use crate::service::core::Decision;
 use crate::store::Change;
 use crate::value::{MacAddress, OsRandom, Timestamp};
@@ -29,7 +29,8 @@ pub struct Retries {
 
 /// What became of a request.
 enum Asked {
-    Response(Pdu),
+    /// A Response, and for SNMPv3 how the keys are derived under which it came.
+    Response(Pdu, Option<LearnedKeys>),
     Refused(String),
     Silent,
 }
@@ -66,14 +67,18 @@ impl SnmpService {
                 _ => return Ok(()),
             }
         }
-        let outcome = self.set(&attempt, socket).await;
+        let (outcome, keys) = self.set(&attempt, socket).await;
         let id = attempt.id;
+        let known = self.core.vendors.of(mac, &self.core.profile).await?;
         self.core
             .decide(mac, |newest| {
                 let newest = newest.filter(|newest| newest.id == id);
-                let policy = &self.core.policy;
-                let change =
-                    newest.and_then(|newest| provisioning::set_answered(newest, &outcome, policy, Timestamp::now()));
+                let (policy, now) = (&self.core.policy, Timestamp::now());
+                let change = newest.and_then(|newest| provisioning::set_answered(newest, &outcome, policy, now));
+                let change = change.map(|change| match &keys {
+                    Some(keys) => provisioning::settle(change, keys, &known.ways(None), now),
+                    None => change,
+                });
                 Decision { change, then: () }
             })
             .await
@@ -115,36 +120,25 @@ impl SnmpService {
     }
 
     /// eUE-19.
-    async fn set(&self, attempt: &Attempt, socket: &UdpSocket) -> SetOutcome {
+    async fn set(&self, attempt: &Attempt, socket: &UdpSocket) -> (SetOutcome, Option<LearnedKeys>) {
+        match self.file_bindings(attempt).await {
+            Ok(bindings) => match self.ask(attempt, PduKind::Set, bindings, StepId::SET, socket).await {
+                Asked::Response(pdu, keys) => (set_outcome(&pdu), keys),
+                Asked::Refused(reason) => (SetOutcome::Unusable(reason), None),
+                Asked::Silent => (SetOutcome::Silent, None),
+            },
+            Err(reason) => (SetOutcome::Unusable(reason), None),
+        }
+    }
+
+    async fn file_bindings(&self, attempt: &Attempt) -> Result<Vec<VarBind>, String> {
         let device = match self.core.store.device(attempt.mac).await {
             Ok(Some(device)) => device,
-            _ => return SetOutcome::Unusable("the device is no longer known".to_owned()),
+            _ => return Err("the device is no longer known".to_owned()),
         };
-        let Some(file) = &attempt.file else {
-            return SetOutcome::Unusable("the attempt has no file".to_owned());
-        };
+        let file = attempt.file.as_ref().ok_or("the attempt has no file")?;
         let placement = self.core.profile.key_placement;
-        let bindings = match provisioning::file_varbinds(device.mib, file, placement) {
-            Ok(bindings) => bindings,
-            Err(error) => return SetOutcome::Unusable(error.to_string()),
-        };
-        match self.ask(attempt, PduKind::Set, bindings, StepId::SET, socket).await {
-            Asked::Response(Pdu {
-                kind:
-                    PduKind::Response {
-                        status: ErrorStatus::NoError,
-                        ..
-                    },
-                ..
-            }) => SetOutcome::Accepted,
-            Asked::Response(Pdu {
-                kind: PduKind::Response { status, index },
-                ..
-            }) => SetOutcome::Error { status, index },
-            Asked::Response(_) => SetOutcome::Unusable("the answer is no Response".to_owned()),
-            Asked::Refused(reason) => SetOutcome::Unusable(reason),
-            Asked::Silent => SetOutcome::Silent,
-        }
+        provisioning::file_varbinds(device.mib, file, placement).map_err(|error| error.to_string())
     }
 
     /// eUE-16 and eUE-17: one GETBULK whose non-repeaters are the capability scalars. It is optional, so a device that
@@ -166,7 +160,7 @@ impl SnmpService {
         let names = format!("GETBULK of {} capability objects", asked.len());
         let sent = Step::ok(StepId::GET, Timestamp::now(), names);
         let step = match self.ask(attempt, kind, asked, StepId::GET, socket).await {
-            Asked::Response(pdu) => {
+            Asked::Response(pdu, _) => {
                 let text = |binding: &VarBind| match &binding.value {
                     Value::OctetString(_) => {
                         String::from_utf8_lossy(binding.value.as_octets().unwrap_or_default()).into_owned()
@@ -191,8 +185,12 @@ impl SnmpService {
         step: StepId,
         socket: &UdpSocket,
     ) -> Asked {
-        let security = Security::of(attempt, &self.core.profile.keys, &self.core.engine.engine_id);
-        let Some(mut security) = security else {
+        let known = match self.core.vendors.of(attempt.mac, &self.core.profile).await {
+            Ok(known) => known,
+            Err(error) => return Asked::Refused(error.to_string()),
+        };
+        let ways = known.ways(attempt.type_identifier.as_deref());
+        let Some(mut security) = Security::of(attempt, &ways, &self.core.engine.engine_id) else {
             return Asked::Refused("the attempt has neither SNMPv3 keys nor a community".to_owned());
         };
         let target = self.target(attempt.peer);
@@ -201,8 +199,14 @@ impl SnmpService {
         let mut wait = self.retries.nominal;
         for transmission in 1..=self.retries.count + 1 {
             if transmission > 1 {
-                if !self.is_current(attempt).await {
+                let Some(newest) = self.current(attempt).await else {
                     return Asked::Silent;
+                };
+                // A device that got other keys meanwhile is asked under those.
+                if is_rekeyed(attempt, &newest)
+                    && let Some(other) = Security::of(&newest, &ways, &self.core.engine.engine_id)
+                {
+                    security = other;
                 }
                 self.core.note(attempt, vec![retry(step, target, transmission)]).await;
             }
@@ -221,7 +225,10 @@ impl SnmpService {
                     }) if status == ErrorStatus::NoAccess && security.fall_back() => {
                         self.send(&security, &pdu, target, socket).await;
                     }
-                    Answer::Response(response) => return Asked::Response(response),
+                    Answer::Response(response) => return Asked::Response(response, security.keys()),
+                    Answer::OtherKeys if security.fall_back() => {
+                        self.send(&security, &pdu, target, socket).await;
+                    }
                     Answer::Again if corrections > 0 => {
                         corrections -= 1;
                         self.send(&security, &pdu, target, socket).await;
@@ -232,7 +239,7 @@ impl SnmpService {
                             stat.map_or("another kind", |stat| stat.label())
                         ));
                     }
-                    Answer::Again | Answer::Nothing => {}
+                    Answer::Again | Answer::OtherKeys | Answer::Nothing => {}
                 }
             }
             wait = wait.saturating_mul(self.retries.backoff);
@@ -240,14 +247,13 @@ impl SnmpService {
         Asked::Silent
     }
 
-    /// Whether the attempt still waits for what it is being asked or told: the device may have begun again, or fetched
-    /// its file although its answer was lost.
-    async fn is_current(&self, attempt: &Attempt) -> bool {
+    /// The attempt as it is now, where it still waits for what it is being asked or told: the device may have begun
+    /// again, or fetched its file although its answer was lost.
+    async fn current(&self, attempt: &Attempt) -> Option<Attempt> {
         match self.core.store.attempt(attempt.mac).await {
-            Ok(Some(newest)) => newest.id == attempt.id && newest.phase == attempt.phase,
+            Ok(newest) => newest.filter(|newest| newest.id == attempt.id && newest.phase == attempt.phase),
             // A store that cannot be read says nothing about the device.
-            Ok(None) => false,
-            Err(_) => true,
+            Err(_) => Some(attempt.clone()),
         }
     }
 
@@ -262,6 +268,25 @@ impl SnmpService {
     /// Where a device listens: at its agent's port, or where its INFORM came from.
     fn target(&self, peer: SocketAddr) -> SocketAddr {
         self.agent_port.map_or(peer, |port| SocketAddr::new(peer.ip(), port))
+    }
+}
+
+fn set_outcome(answer: &Pdu) -> SetOutcome {
+    match answer.kind {
+        PduKind::Response {
+            status: ErrorStatus::NoError,
+            ..
+        } => SetOutcome::Accepted,
+        PduKind::Response { status, index } => SetOutcome::Error { status, index },
+        _ => SetOutcome::Unusable("the answer is no Response".to_owned()),
+    }
+}
+
+/// Whether an AP exchange gave the device other keys between the two states of its attempt.
+fn is_rekeyed(before: &Attempt, now: &Attempt) -> bool {
+    match (&before.session, &now.session) {
+        (Some(before), Some(now)) => !before.subkey.ct_eq(now.subkey.expose()),
+        _ => false,
     }
 }
 

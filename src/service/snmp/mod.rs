@@ -6,7 +6,7 @@ mod security;
 mod under_way;
 
 pub use manager::Retries;
-pub use security::session_keys;
+pub use security::{session_keys, verified_keys};
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use super::core::{Core, Decision};
 use super::drops;
 use super::udp::Datagram;
 use crate::model::{Device, Enrollment, Flow, SnmpSession, StepId};
-use crate::provisioning::{self, EnrollDecision, Enrolling, Status, StatusDecision};
+use crate::provisioning::{self, EnrollDecision, Enrolling, LearnedKeys, Status, StatusDecision};
 use crate::settings::Service;
 use crate::store::StoreError;
 use crate::value::{MacAddress, OsRandom, Secret, Timestamp};
@@ -60,6 +60,8 @@ struct Proof {
     mac: MacAddress,
     /// The subkey of the session whose keys the message verified under.
     subkey: Secret,
+    /// How those keys are derived.
+    keys: LearnedKeys,
 }
 
 /// What is done about a notification.
@@ -116,7 +118,13 @@ impl SnmpService {
             Some(mac) => self.session(mac, message.user).await?,
             None => None,
         };
-        let keys = session.as_ref().map(|session| self.keys(session));
+        let found = match &session {
+            Some((session, type_identifier)) => {
+                Some(self.keys(message, mac?, session, type_identifier.as_deref()).await?)
+            }
+            None => None,
+        };
+        let keys = found.as_ref().map(|(keys, _)| keys.clone());
         let stats = *self.stats.lock().unwrap_or_else(PoisonError::into_inner);
         let request = match snmp::process(message, keys.as_ref(), engine, &stats, Timestamp::now()) {
             Verdict::Request(request) => request,
@@ -133,8 +141,8 @@ impl SnmpService {
                 return None;
             }
         };
-        let (mac, keys) = (mac?, keys?);
-        let subkey = session?.subkey;
+        let (mac, (keys, learned)) = (mac?, found?);
+        let subkey = session?.0.subkey;
         let manner = match request.level {
             SecurityLevel::AuthPriv => "SNMPv3 authPriv",
             _ => "SNMPv3 authNoPriv",
@@ -144,7 +152,11 @@ impl SnmpService {
             local: from.local,
             community: None,
             manner,
-            proof: Some(&Proof { mac, subkey }),
+            proof: Some(&Proof {
+                mac,
+                subkey,
+                keys: learned,
+            }),
         };
         let response = self.respond(&request.scoped.pdu, &sender, socket).await?;
         Some(snmp::encode_response(
@@ -175,9 +187,9 @@ impl SnmpService {
         Some(snmp::encode_v2c(&message.community, &response))
     }
 
-    /// The device's newest session, where the user is that session's. The outer `None` means that the store failed and
-    /// nothing can be said.
-    async fn session(&self, mac: MacAddress, user: &[u8]) -> Option<Option<SnmpSession>> {
+    /// The device's newest session, where the user is that session's, and the device's type identifier. The outer `None`
+    /// means that the store failed and nothing can be said.
+    async fn session(&self, mac: MacAddress, user: &[u8]) -> Option<Option<(SnmpSession, Option<String>)>> {
         let attempt = match self.core.store.attempt(mac).await {
             Ok(attempt) => attempt,
             Err(error) => {
@@ -185,13 +197,34 @@ impl SnmpService {
                 return None;
             }
         };
-        let session = attempt.and_then(|attempt| attempt.session);
-        Some(session.filter(|session| session.user.as_bytes() == user))
+        let session = attempt.and_then(|attempt| Some((attempt.session?, attempt.type_identifier)));
+        Some(session.filter(|(session, _)| session.user.as_bytes() == user))
     }
 
-    /// The session's keys at the server's engine.
-    fn keys(&self, session: &SnmpSession) -> LocalizedKeys {
-        session_keys(session, &self.core.profile.keys, &self.core.engine.engine_id).manager
+    /// The session's keys at the server's engine, and how they are derived: as the device has shown before; where it has
+    /// shown nothing yet, by the way under which the message verifies, else by the one that comes first. `None` means
+    /// that the store failed.
+    async fn keys(
+        &self,
+        message: &V3Message<'_>,
+        mac: MacAddress,
+        session: &SnmpSession,
+        type_identifier: Option<&str>,
+    ) -> Option<(LocalizedKeys, LearnedKeys)> {
+        let Core { vendors, profile, .. } = &*self.core;
+        let recipes = match &session.learned.keys {
+            Some(recipe) => vec![recipe.clone()],
+            None => match vendors.of(mac, profile).await {
+                Ok(known) => known.ways(type_identifier).keys(),
+                Err(error) => {
+                    tracing::error!(%mac, %error, "what is known of vendors cannot be read");
+                    return None;
+                }
+            },
+        };
+        let (keys, recipe, unsettled) = verified_keys(message, session, recipes, &self.core.engine.engine_id)?;
+        let unsettled = unsettled || session.learned.unsettled;
+        Some((keys, LearnedKeys { recipe, unsettled }))
     }
 
     /// Answers a request that has passed what security it has; `None` is silence.
@@ -289,12 +322,15 @@ impl SnmpService {
             local,
             manner,
             subkey: sender.proof.map(|proof| proof.subkey.clone()),
+            keys: sender.proof.map(|proof| proof.keys.clone()),
         };
+        let known = self.core.vendors.of(device.mac, &self.core.profile).await?;
         let decide = |attempt| {
             match provisioning::enroll(
                 device,
                 attempt,
                 &enrolling,
+                &known.ways(None),
                 policy,
                 files,
                 Timestamp::now(),
@@ -309,7 +345,13 @@ impl SnmpService {
             }
         };
         match self.core.decide(device.mac, decide).await? {
-            Ok(done) => Ok(done),
+            Ok(done) => {
+                // What this one may have shown holds for the next one at once.
+                if sender.proof.is_some() {
+                    self.core.vendors.learned(device.mac);
+                }
+                Ok(done)
+            }
             Err(reason) => {
                 self.core.refuse(Some(device.mac), peer, StepId::ENROLLMENT, reason);
                 Ok(Done::Silent)

@@ -129,6 +129,19 @@ impl Agent {
         }
     }
 
+    /// Its engine, where it speaks SNMPv3.
+    pub fn engine(&self) -> Option<LocalEngine> {
+        match &self.security {
+            Security::User(user) => Some(user.engine.clone()),
+            Security::Community(_) => None,
+        }
+    }
+
+    /// Takes the keys of a new AP exchange; those before hold no longer.
+    pub fn rekey(&mut self, security: UserSecurity) {
+        self.security = Security::User(Box::new(security));
+    }
+
     /// Begins an enrollment INFORM; [`Agent::inform`] gives its datagrams.
     pub fn enroll(&mut self, now: Timestamp) {
         self.begin(self.description.enrollment(), now);

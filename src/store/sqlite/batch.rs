@@ -1,6 +1,7 @@
 //! Group commit: many changes in one transaction, each of them whole or not at all.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sqlx::query::Query;
@@ -10,7 +11,8 @@ use tokio::sync::oneshot;
 
 use super::rows::{self, AttemptRow};
 use crate::model::{AttemptId, Phase, Step};
-use crate::store::{Change, MasterKey, Seen, StoreError};
+use crate::profile::Vendor;
+use crate::store::{Change, MasterKey, Quota, Recovery, Seen, StoreError, WakeUpSent};
 use crate::value::{MacAddress, hex};
 
 /// A file's name and its sealed octets.
@@ -26,6 +28,11 @@ pub(super) struct Prepared {
     /// Name and sealed octets.
     pub(super) file: Option<NamedOctets>,
     seen: Vec<Seen>,
+    quota: Option<Quota>,
+    pub(super) wake_up: Option<WakeUpSent>,
+    pub(super) recovery: Option<Recovery>,
+    pub(super) recovered: Option<(SocketAddr, MacAddress)>,
+    pub(super) vendor: Option<Vendor>,
 }
 
 impl Prepared {
@@ -59,6 +66,11 @@ impl Prepared {
             steps: change.steps,
             file: change.file.map(seal),
             seen: change.seen,
+            quota: change.quota,
+            wake_up: change.wake_up,
+            recovery: change.recovery,
+            recovered: change.recovered,
+            vendor: change.vendor,
         })
     }
 
@@ -89,6 +101,8 @@ struct View {
     /// Each known device, with its attempt that has not ended.
     open: HashMap<MacAddress, Option<AttemptId>>,
     seen: HashSet<[u8; 32]>,
+    /// How many messages of a sender with a quota are remembered.
+    owned: HashMap<String, u64>,
 }
 
 impl View {
@@ -141,6 +155,24 @@ impl View {
                 view.seen.extend(<[u8; 32]>::try_from(row.try_get::<&[u8], _>(0)?));
             }
         }
+        let owners: HashSet<&str> = batch
+            .iter()
+            .filter_map(|waiting| waiting.prepared.quota.as_ref())
+            .map(|quota| quota.owner.as_str())
+            .collect();
+        if !owners.is_empty() {
+            // A row whose time is over and that nobody has swept yet counts as well: the sweeper comes every minute.
+            let found = sqlx::query(
+                "SELECT owner, count(*) FROM seen WHERE owner IN (SELECT value FROM json_each(?)) GROUP BY owner",
+            )
+            .bind(rows::json(&owners))
+            .fetch_all(&mut *connection)
+            .await?;
+            for row in found {
+                let count = u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0);
+                view.owned.insert(row.try_get(0)?, count);
+            }
+        }
         Ok(view)
     }
 
@@ -173,6 +205,14 @@ impl View {
             .any(|seen| self.seen.contains(&seen.digest) || !own.insert(seen.digest))
         {
             return Err(StoreError::Seen);
+        }
+        if let Some(quota) = &change.quota {
+            let count = self.owned.entry(quota.owner.clone()).or_default();
+            let with_these = count.saturating_add(own.len() as u64);
+            if with_these > u64::from(quota.most) {
+                return Err(StoreError::Full(quota.most, quota.owner.clone()));
+            }
+            *count = with_these;
         }
         self.seen.extend(own);
         for row in change.attempts() {
@@ -212,6 +252,9 @@ pub(super) async fn write(
     insert_steps(connection, changes()).await?;
     insert_files(connection, changes()).await?;
     insert_seen(connection, changes()).await?;
+    for change in changes() {
+        super::keying::write(connection, change).await?;
+    }
     Ok(refused)
 }
 
@@ -320,18 +363,22 @@ async fn insert_seen(
     connection: &mut SqliteConnection,
     changes: impl Iterator<Item = &Prepared>,
 ) -> Result<(), sqlx::Error> {
-    let all: Vec<&Seen> = changes.flat_map(|change| &change.seen).collect();
+    let owner = |change: &'_ Prepared| change.quota.as_ref().map(|quota| quota.owner.clone());
+    let all: Vec<(Option<String>, &Seen)> = changes
+        .flat_map(|change| change.seen.iter().map(move |seen| (owner(change), seen)))
+        .collect();
     insert(
         connection,
-        "INSERT INTO seen (digest, expires, answer)",
-        3,
+        "INSERT INTO seen (digest, expires, answer, owner)",
+        4,
         "",
         &all,
-        |query, seen| {
+        |query, (owner, seen)| {
             query
                 .bind(seen.digest.to_vec())
                 .bind(seen.expires.0)
                 .bind(seen.answer.clone())
+                .bind(owner.clone())
         },
     )
     .await

@@ -5,6 +5,8 @@
 
 mod batch;
 mod cache;
+mod keying;
+mod orders;
 mod plain;
 mod refusals;
 mod rows;
@@ -13,7 +15,7 @@ mod writer;
 
 use std::fmt::Display;
 use std::fs::OpenOptions;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,12 +27,14 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Change, MasterKey, Refusal, ServiceKey, Store, StoreError, StoredFile};
-use crate::model::{Attempt, AttemptId, Device, Step};
+use super::{Change, MasterKey, Recovery, Refusal, ServiceKey, Store, StoreError, StoredFile, WakeUpSent};
+use crate::model::{Attempt, AttemptId, Device, NewOrder, Order, OrderId, OrderOutcome, Step};
+use crate::profile::{Oui, Vendor};
 use crate::value::{EngineId, Fqdn, MacAddress, OsRandom, Random, Timestamp};
 use crate::wire::kerberos::PrincipalName;
 use batch::{Prepared, Waiting};
 use cache::Cache;
+use orders::OrderJob;
 use rows::{DeviceRow, KeyRow, RowError};
 use writer::{Answer, Job, Writer};
 
@@ -355,6 +359,34 @@ impl Store for SqliteStore {
         Ok(self.read(query, |row| Ok(row.try_get(0)?)).await?.pop())
     }
 
+    async fn wake_up(&self, mac: MacAddress) -> Result<Option<WakeUpSent>, StoreError> {
+        let query = sqlx::query("SELECT mac, nonce, expires, answered FROM wake_ups WHERE mac = ?");
+        Ok(self.read(query.bind(mac.to_string()), keying::wake_up).await?.pop())
+    }
+
+    async fn recoveries(&self, peer: SocketAddr, now: Timestamp, most: usize) -> Result<Vec<Recovery>, StoreError> {
+        let query = sqlx::query(
+            "SELECT peer, mac, digest, expires FROM recoveries WHERE peer = ? AND expires > ? ORDER BY expires DESC
+             LIMIT ?",
+        );
+        let query = query.bind(peer.to_string()).bind(now.0).bind(limit(most));
+        self.read(query, keying::recovery).await
+    }
+
+    async fn vendors(&self, oui: Option<Oui>) -> Result<Vec<Vendor>, StoreError> {
+        let query = sqlx::query(
+            "SELECT oui, type_identifier, learned, mac, at FROM vendors WHERE ?1 IS NULL OR oui = ?1
+             ORDER BY oui, type_identifier",
+        );
+        self.read(query.bind(oui.map(|oui| oui.to_string())), keying::vendor)
+            .await
+    }
+
+    async fn forget_vendor(&self, oui: Oui, type_identifier: Option<&str>) -> Result<u64, StoreError> {
+        let (oui, type_identifier) = (oui.to_string(), type_identifier.map(str::to_owned));
+        self.ask(|answer| Job::ForgetVendor(oui, type_identifier, answer)).await
+    }
+
     async fn file(&self, mac: MacAddress, name: &str) -> Result<Option<StoredFile>, StoreError> {
         if let Ok(file) = self.shared.files.get(mac)
             && file.name == name
@@ -385,7 +417,7 @@ impl Store for SqliteStore {
             "SELECT {} FROM keys WHERE principal = ? ORDER BY kvno DESC, etype",
             rows::KEY
         );
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(principal.to_string());
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(principal.canonical());
         self.read(query, |row| rows::service_key(row, &self.key)).await
     }
 
@@ -400,8 +432,47 @@ impl Store for SqliteStore {
         self.ask(|answer| Job::PutKeys(keys, answer)).await
     }
 
+    async fn retire_keys(&self, now: Timestamp, keep: Duration) -> Result<u64, StoreError> {
+        self.ask(|answer| Job::RetireKeys(now, now.plus(keep), answer)).await
+    }
+
     async fn start_engine(&self) -> Result<(EngineId, u32), StoreError> {
         self.ask(Job::StartEngine).await
+    }
+
+    async fn place_order(&self, order: NewOrder) -> Result<OrderId, StoreError> {
+        self.ask(|answer| Job::Order(OrderJob::Place(order, answer))).await
+    }
+
+    async fn order(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        let sql = format!("SELECT {} FROM orders WHERE seq = ?", orders::ORDER);
+        Ok(self
+            .read(sqlx::query(AssertSqlSafe(sql)).bind(id.0), orders::order)
+            .await?
+            .pop())
+    }
+
+    async fn take_orders(&self, now: Timestamp, under_way: &[OrderId], most: usize) -> Result<Vec<Order>, StoreError> {
+        let waiting: Vec<bool> = self.read(orders::waiting(now), |row| Ok(row.try_get(0)?)).await?;
+        if under_way.is_empty() && waiting == [false] {
+            return Ok(Vec::new());
+        }
+        let (under_way, limit) = (under_way.to_vec(), limit(most));
+        let job = |answer| OrderJob::Take {
+            now,
+            under_way,
+            limit,
+            answer,
+        };
+        self.ask(|answer| Job::Order(job(answer))).await
+    }
+
+    async fn end_order(&self, id: OrderId, outcome: OrderOutcome) -> Result<(), StoreError> {
+        self.ask(|answer| Job::Order(OrderJob::End(id, outcome, answer))).await
+    }
+
+    async fn withdraw_order(&self, id: OrderId) -> Result<bool, StoreError> {
+        self.ask(|answer| Job::Order(OrderJob::Withdraw(id, answer))).await
     }
 
     async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<(), StoreError> {

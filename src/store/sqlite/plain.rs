@@ -100,6 +100,44 @@ pub(super) async fn put_keys(connection: &mut SqliteConnection, keys: &[KeyRow])
     transaction.commit().await
 }
 
+/// Marks the keys that a newer version has replaced, and forgets those whose time has come; how many.
+pub(super) async fn retire_keys(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    forget: Timestamp,
+) -> Result<u64, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    // What was imported again as the newest is no longer replaced.
+    for statement in [
+        "UPDATE keys SET forget = ?1 WHERE forget IS NULL
+         AND kvno < (SELECT max(newer.kvno) FROM keys newer WHERE newer.principal = keys.principal)",
+        "UPDATE keys SET forget = NULL WHERE ?1 IS NOT NULL AND forget IS NOT NULL
+         AND kvno = (SELECT max(newest.kvno) FROM keys newest WHERE newest.principal = keys.principal)",
+    ] {
+        sqlx::query(statement).bind(forget.0).execute(&mut *transaction).await?;
+    }
+    let forgotten = sqlx::query("DELETE FROM keys WHERE forget <= ?")
+        .bind(now.0)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(forgotten.rows_affected())
+}
+
+/// Forgets what is known of a vendor, of one type or of all.
+pub(super) async fn forget_vendor(
+    connection: &mut SqliteConnection,
+    oui: &str,
+    type_identifier: Option<&str>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query("DELETE FROM vendors WHERE oui = ?1 AND (?2 IS NULL OR type_identifier = ?2)")
+        .bind(oui)
+        .bind(type_identifier)
+        .execute(connection)
+        .await?;
+    Ok(done.rows_affected())
+}
+
 /// Counts one more boot; the count stays at its greatest value once it is there (RFC 3414 §2.2.2).
 pub(super) async fn start_engine(connection: &mut SqliteConnection) -> Result<(EngineId, u32), RowError> {
     let row = sqlx::query("UPDATE engine SET boots = min(boots + 1, 2147483647) RETURNING engine_id, boots")
@@ -130,6 +168,13 @@ pub(super) async fn sweep(
     .bind(i64::try_from(PORTION).unwrap_or(i64::MAX))
     .fetch_all(&mut *transaction)
     .await?;
+    super::orders::sweep(&mut transaction, now).await?;
+    for statement in [
+        "DELETE FROM wake_ups WHERE expires < ?",
+        "DELETE FROM recoveries WHERE expires < ?",
+    ] {
+        sqlx::query(statement).bind(now.0).execute(&mut *transaction).await?;
+    }
     transaction.commit().await?;
     rows.iter()
         .map(|row| {

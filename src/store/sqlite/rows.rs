@@ -11,8 +11,10 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::mib::MibDialect;
 use crate::model::{
-    Attempt, AttemptId, AttemptResult, Delivery, Device, Enrollment, Family, Flow, ServedFile, SnmpSession, Step,
+    Attempt, AttemptId, AttemptResult, Delivery, Device, Enrollment, Family, Flow, KeyAsked, ServedFile, SnmpSession,
+    Step,
 };
+use crate::profile::Learned;
 use crate::store::{MasterKey, Refusal, ServiceKey, StoreError, StoredFile};
 use crate::value::{EngineId, MacAddress, Secret, Timestamp, hex, unhex};
 use crate::wire::kerberos::PrincipalName;
@@ -65,11 +67,11 @@ pub(super) fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("the model serialises")
 }
 
-fn from_json<'a, T: Deserialize<'a>>(row: &str, text: &'a str) -> Result<T, RowError> {
+pub(super) fn from_json<'a, T: Deserialize<'a>>(row: &str, text: &'a str) -> Result<T, RowError> {
     serde_json::from_str(text).map_err(|error| RowError::Content(format!("{row}: {error}")))
 }
 
-fn parse<T: std::str::FromStr>(row: &str, text: &str) -> Result<T, RowError>
+pub(super) fn parse<T: std::str::FromStr>(row: &str, text: &str) -> Result<T, RowError>
 where
     T::Err: std::fmt::Display,
 {
@@ -166,6 +168,8 @@ struct AttemptRecord<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     enrollment: Option<Cow<'a, Enrollment>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    type_identifier: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     file: Option<FileRecord<'a>>,
 }
 
@@ -178,6 +182,15 @@ struct SessionRecord<'a> {
     engine_seen: Timestamp,
     auth: AuthProtocol,
     privacy: Option<PrivProtocol>,
+    // The following stand in no record of the first version.
+    #[serde(default)]
+    keyed_from: Option<SocketAddr>,
+    #[serde(default)]
+    keyed_at: Option<Timestamp>,
+    #[serde(default)]
+    asked: KeyAsked,
+    #[serde(default)]
+    learned: Cow<'a, Learned>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -217,8 +230,13 @@ impl AttemptRow {
                 engine_seen: session.engine_seen,
                 auth: session.auth,
                 privacy: session.privacy,
+                keyed_from: Some(session.keyed_from),
+                keyed_at: Some(session.keyed_at),
+                asked: session.asked,
+                learned: Cow::Borrowed(&session.learned),
             }),
             enrollment: attempt.enrollment.as_ref().map(Cow::Borrowed),
+            type_identifier: attempt.type_identifier.as_deref().map(Cow::Borrowed),
             file: attempt.file.as_ref().map(|file| FileRecord {
                 name: Cow::Borrowed(&file.name),
                 url: Cow::Borrowed(&file.url),
@@ -296,6 +314,10 @@ pub(super) fn attempt(row: &SqliteRow, key: &MasterKey) -> Result<Attempt, RowEr
         auth: session.auth,
         privacy: session.privacy,
         subkey,
+        keyed_from: session.keyed_from.unwrap_or(record.peer),
+        keyed_at: session.keyed_at.unwrap_or(session.engine_seen),
+        asked: session.asked,
+        learned: session.learned.into_owned(),
     });
     let file = record.file.map(|file| {
         let hash = unhex(&file.hash).ok_or_else(|| RowError::Content(format!("{name}: the hash is no hexadecimal")))?;
@@ -325,6 +347,7 @@ pub(super) fn attempt(row: &SqliteRow, key: &MasterKey) -> Result<Attempt, RowEr
         peer: record.peer,
         session,
         enrollment: record.enrollment.map(Cow::into_owned),
+        type_identifier: record.type_identifier.map(Cow::into_owned),
         file: file.transpose()?,
         version: u64::try_from(row.try_get::<i64, _>(2)?).unwrap_or(0),
     })
@@ -393,7 +416,7 @@ pub(super) struct KeyRow {
 
 impl KeyRow {
     pub(super) fn new(service: &ServiceKey, key: &MasterKey) -> Self {
-        let principal = service.principal.to_string();
+        let principal = service.principal.canonical();
         let context = key_context(&principal, service.kvno, service.etype);
         Self {
             key: key.seal(&context, service.key.expose()),
@@ -412,7 +435,7 @@ fn key_context(principal: &str, kvno: u32, etype: i32) -> String {
 }
 
 /// The columns that [`service_key`] reads.
-pub(super) const KEY: &str = "principal, kvno, etype, name_type, key, created, components";
+pub(super) const KEY: &str = "principal, kvno, etype, name_type, key, created, components, forget";
 
 pub(super) fn service_key(row: &SqliteRow, key: &MasterKey) -> Result<ServiceKey, RowError> {
     let principal: &str = row.try_get(0)?;
@@ -427,5 +450,6 @@ pub(super) fn service_key(row: &SqliteRow, key: &MasterKey) -> Result<ServiceKey
         etype,
         key: secret,
         created: Timestamp(row.try_get(5)?),
+        forget: row.try_get::<Option<i64>, _>(7)?.map(Timestamp),
     })
 }

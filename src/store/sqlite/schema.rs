@@ -113,6 +113,48 @@ const MIGRATIONS: &[&[&str]] = &[
         INSERT INTO addresses SELECT DISTINCT value, NEW.mac FROM json_each(NEW.record, '$.addresses');
     END",
     ],
+    &[
+        // What commands ask a running server to do.
+        "CREATE TABLE orders (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            mac TEXT NOT NULL,
+            kind TEXT NOT NULL CHECK (json_valid(kind)),
+            placed INTEGER NOT NULL,
+            expires INTEGER NOT NULL,
+            taken INTEGER,
+            outcome TEXT CHECK (outcome IS NULL OR json_valid(outcome))
+        ) STRICT",
+        "CREATE INDEX orders_open ON orders (seq) WHERE outcome IS NULL",
+        // The Wake Up that a device was last sent, by whose nonce its AP Request is known.
+        "CREATE TABLE wake_ups (
+            mac TEXT PRIMARY KEY REFERENCES devices (mac) ON DELETE CASCADE,
+            nonce INTEGER NOT NULL,
+            expires INTEGER NOT NULL,
+            answered INTEGER
+        ) STRICT, WITHOUT ROWID",
+        // AP Replies that a Security Parameter Recovered is to acknowledge, which names nobody but its sender's address.
+        "CREATE TABLE recoveries (
+            peer TEXT NOT NULL,
+            mac TEXT NOT NULL REFERENCES devices (mac) ON DELETE CASCADE,
+            digest BLOB NOT NULL,
+            expires INTEGER NOT NULL,
+            PRIMARY KEY (peer, mac)
+        ) STRICT, WITHOUT ROWID",
+        // Whose message it was, where somebody could fill the table.
+        "ALTER TABLE seen ADD COLUMN owner TEXT",
+        "CREATE INDEX seen_owner ON seen (owner) WHERE owner IS NOT NULL",
+        // When a key that a newer one has replaced is forgotten.
+        "ALTER TABLE keys ADD COLUMN forget INTEGER",
+        // What devices have shown of the interop profile, by OUI and type identifier.
+        "CREATE TABLE vendors (
+            oui TEXT NOT NULL,
+            type_identifier TEXT NOT NULL,
+            learned TEXT NOT NULL CHECK (json_valid(learned)),
+            mac TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            PRIMARY KEY (oui, type_identifier)
+        ) STRICT, WITHOUT ROWID",
+    ],
 ];
 
 /// The schema is one that this program does not know.

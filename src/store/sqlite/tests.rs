@@ -1,14 +1,20 @@
 //! The store's promises, against a database in a temporary folder.
 
+mod keying;
+
 use super::*;
 use crate::mib::MibDialect;
 use crate::model::{
-    AttemptId, AttemptResult, Delivery, Enrollment, Family, Flow, Phase, ServedFile, SnmpSession, StepId,
+    AttemptId, AttemptResult, Delivery, Enrollment, Family, Flow, KeyAsked, Phase, ServedFile, SnmpSession, StepId,
 };
+use crate::profile::Learned;
 use crate::store::Seen;
 use crate::value::{Secret, SeededRandom};
+use crate::wire::kerberos::PadForm;
+use crate::wire::keymgmt::{HmacRecipe, KeyRecipe};
 use crate::wire::snmp::{AuthProtocol, PrivProtocol};
 use crate::wire::tlv::EncryptAlgorithm;
+use std::num::NonZeroU32;
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
@@ -68,6 +74,7 @@ fn attempt(last: u8, seed: u64) -> Attempt {
         peer: "[2001:db8::7]:1293".parse().unwrap(),
         session: None,
         enrollment: None,
+        type_identifier: None,
         file: None,
         version: 0,
     }
@@ -83,6 +90,19 @@ fn full(last: u8, seed: u64) -> Attempt {
         auth: AuthProtocol::Sha1,
         privacy: Some(PrivProtocol::Aes128),
         subkey: Secret::from(&b"subkey-subkey-subkey"[..]),
+        keyed_from: "[2001:db8::7]:1294".parse().unwrap(),
+        keyed_at: NOW,
+        asked: KeyAsked {
+            server_nonce: NonZeroU32::new(7),
+            reestablish: true,
+        },
+        learned: Learned {
+            hmac: Some(HmacRecipe::ALL[3]),
+            pad: Some(PadForm::Covered),
+            user_name: Some("MTA-Prov-XX".into()),
+            keys: Some(KeyRecipe::default()),
+            unsettled: true,
+        },
     };
     let enrollment = Enrollment {
         sys_descr: "eUE".into(),
@@ -103,6 +123,7 @@ fn full(last: u8, seed: u64) -> Attempt {
     Attempt {
         session: Some(session),
         enrollment: Some(enrollment),
+        type_identifier: Some("pktc1.5:".into()),
         file: Some(file),
         ..attempt(last, seed)
     }
@@ -196,6 +217,7 @@ async fn no_secret_lies_readable_on_the_disk() {
         kvno: 1,
         etype: 5,
         key: Secret::from(&b"service-key"[..]),
+        forget: None,
         created: NOW,
     };
     bed.store.put_keys(vec![key]).await.unwrap();
@@ -455,6 +477,7 @@ async fn keys_come_newest_first_and_are_replaced_by_number_and_type() {
         etype: 5,
         key: Secret::new(vec![octet; 24]),
         created: NOW,
+        forget: None,
     };
     bed.store.put_keys(vec![key(1, 1), key(2, 2), key(1, 3)]).await.unwrap();
     let keys = bed.store.keys(&principal).await.unwrap();

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use super::batch::{self, Waiting};
+use super::orders::{self, OrderJob};
 use super::refusals::Limiter;
 use super::rows::{DeviceRow, KeyRow};
 use super::{SealedFile, Shared, plain};
@@ -35,7 +36,11 @@ pub(super) enum Job {
     RemoveDevice(MacAddress, Answer<bool>),
     ResetDevice(MacAddress, Timestamp, Answer<bool>),
     PutKeys(Vec<KeyRow>, Answer<()>),
+    /// Marks replaced keys to be forgotten at the second instant.
+    RetireKeys(Timestamp, Timestamp, Answer<u64>),
+    ForgetVendor(String, Option<String>, Answer<u64>),
     StartEngine(Answer<(EngineId, u32)>),
+    Order(OrderJob),
     /// Forgets one portion of what has served its time; whether there is more.
     Sweep {
         now: Timestamp,
@@ -195,10 +200,19 @@ impl Writer {
                 let result = plain::put_keys(&mut self.connection, &keys).await;
                 let _ = answer.send(result.map_err(|error| shared.failed(error)));
             }
+            Job::RetireKeys(now, forget, answer) => {
+                let result = plain::retire_keys(&mut self.connection, now, forget).await;
+                let _ = answer.send(result.map_err(|error| shared.failed(error)));
+            }
+            Job::ForgetVendor(oui, type_identifier, answer) => {
+                let result = plain::forget_vendor(&mut self.connection, &oui, type_identifier.as_deref()).await;
+                let _ = answer.send(result.map_err(|error| shared.failed(error)));
+            }
             Job::StartEngine(answer) => {
                 let result = plain::start_engine(&mut self.connection).await;
                 let _ = answer.send(result.map_err(|error| error.into_store(&shared.what)));
             }
+            Job::Order(job) => self.order(job).await,
             Job::Sweep { now, before, answer } => {
                 let result = plain::sweep(&mut self.connection, now, before).await;
                 if let Ok(swept) = &result {
@@ -211,6 +225,33 @@ impl Writer {
                 let _ = answer.send(more.map_err(|error| shared.failed(error)));
             }
             Job::Record(_) | Job::Close(_) => unreachable!("the caller handles these"),
+        }
+    }
+
+    async fn order(&mut self, job: OrderJob) {
+        let shared = Arc::clone(&self.shared);
+        match job {
+            OrderJob::Place(order, answer) => {
+                let result = orders::place(&mut self.connection, &order).await;
+                let _ = answer.send(result.map_err(|error| error.into_store(&shared.what)));
+            }
+            OrderJob::Take {
+                now,
+                under_way,
+                limit,
+                answer,
+            } => {
+                let result = orders::take(&mut self.connection, now, &under_way, limit).await;
+                let _ = answer.send(result.map_err(|error| error.into_store(&shared.what)));
+            }
+            OrderJob::End(id, outcome, answer) => {
+                let result = orders::end(&mut self.connection, id, &outcome).await;
+                let _ = answer.send(result.map_err(|error| shared.failed(error)));
+            }
+            OrderJob::Withdraw(id, answer) => {
+                let result = orders::withdraw(&mut self.connection, id).await;
+                let _ = answer.send(result.map_err(|error| shared.failed(error)));
+            }
         }
     }
 

@@ -7,10 +7,11 @@
 use super::data::{FqdnAnswer, FqdnData, FqdnDataError, FqdnErrorCode, FqdnRequest, ReplyForm};
 use crate::value::{Random, Timestamp};
 use crate::wire::kerberos::{
-    ApReq, ApReqContent, ApReqError, ApReqExpectation, ApReqOpened, ApReqSent, EncryptionKey, KerberosError, KeyUsage,
-    KrbError, KrbErrorCode, Number32, PadForm, Principal, SafeBody, SafeCoverage, SafeOpened, Ticket, build_ap_rep,
-    build_safe, open_ap_rep, open_ap_req, open_safe, split_der,
+    ApReq, ApReqContent, ApReqError, ApReqExpectation, ApReqOpened, ApReqSent, EncryptionKey, HostAddress,
+    KerberosError, KeyUsage, KrbError, KrbErrorCode, Number32, PadForm, Principal, SafeBody, SafeCoverage, SafeOpened,
+    Ticket, build_ap_rep, build_safe, open_ap_rep, open_ap_req, open_safe, split_der,
 };
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// First octet of a KRB-ERROR.
@@ -64,6 +65,9 @@ pub struct FqdnQuery<'a> {
     pub session_key: &'a EncryptionKey,
     /// The time of asking.
     pub now: Timestamp,
+    /// The address that the query leaves from, for the KRB-SAFE's s-address: PacketCable leaves it out where it likes,
+    /// RFC 4120 §5.6.1 demands it.
+    pub from: Option<IpAddr>,
     /// The pad form that an etype 5 key writes (profile P14).
     pub pad: PadForm,
 }
@@ -112,7 +116,10 @@ pub fn build_request(
         pad: query.pad,
     };
     let (ap_req, ap) = ApReq::build(&content, random)?;
-    let body = SafeBody::new(request.encode(), query.now, seq_number);
+    let body = SafeBody {
+        s_address: query.from.map(HostAddress::from),
+        ..SafeBody::new(request.encode(), query.now, seq_number)
+    };
     let safe = build_safe(&body, query.session_key, None, SafeCoverage::default(), random)?;
     let mut datagram = ap_req.encode();
     datagram.extend_from_slice(&safe);
@@ -136,7 +143,7 @@ pub fn open_reply(
         return Ok(FqdnOutcome::KrbError(Box::new(KrbError::parse(first)?)));
     }
     let (part, _) = open_ap_rep(first, &sent.session_key, &sent.ap)?;
-    let safe = open_last_safe(rest, &sent.session_key, part.subkey.as_ref())?;
+    let (safe, _) = open_last_safe(rest, &sent.session_key, part.subkey.as_ref())?;
     let sequences = [sent.ap.seq_number, part.seq_number];
     check_fresh(&safe.body, &sequences, now, skew)?;
     match FqdnData::parse(&safe.body.user_data)? {
@@ -154,6 +161,32 @@ pub struct FqdnRequestOpened {
     /// The AP-REQ: who asks, and under which session key.
     pub ap: ApReqOpened,
     safe: SafeOpened,
+    /// Whether the KRB-SAFE is under the Authenticator's subkey and not under the session key.
+    under_subkey: bool,
+    /// The address that it came to.
+    local: Option<IpAddr>,
+}
+
+impl FqdnRequestOpened {
+    /// The same request, received at `local`: the s-address of the answer to a peer that gives its own.
+    pub fn received_at(self, local: IpAddr) -> Self {
+        Self {
+            local: Some(local),
+            ..self
+        }
+    }
+
+    /// The s-address of the answer: where the peer sent to, as it says itself or as the socket knows.
+    fn answers_from(&self) -> Option<HostAddress> {
+        let body = &self.safe.body;
+        body.s_address.as_ref()?;
+        let named = body.r_address.clone();
+        let known = self
+            .local
+            .filter(|local| !local.is_unspecified())
+            .map(HostAddress::from);
+        named.or(known).or_else(|| Some(HostAddress::from(self.local?)))
+    }
 }
 
 /// Opens the KDC's datagram as the provisioning server.
@@ -163,16 +196,22 @@ pub struct FqdnRequestOpened {
 pub fn open_request(datagram: &[u8], expected: &ApReqExpectation<'_>) -> Result<FqdnRequestOpened, FqdnExchangeError> {
     let (first, rest) = split(datagram)?;
     let ap = open_ap_req(first, expected)?;
-    let safe = open_last_safe(rest, ap.session_key(), ap.authenticator.subkey.as_ref())?;
+    let (safe, under_subkey) = open_last_safe(rest, ap.session_key(), ap.authenticator.subkey.as_ref())?;
     check_fresh(&safe.body, &[ap.authenticator.seq_number], expected.now, expected.skew)?;
     match FqdnData::parse(&safe.body.user_data)? {
-        FqdnData::Request(request) => Ok(FqdnRequestOpened { request, ap, safe }),
+        FqdnData::Request(request) => Ok(FqdnRequestOpened {
+            request,
+            ap,
+            safe,
+            under_subkey,
+            local: None,
+        }),
         _ => Err(FqdnExchangeError::Direction),
     }
 }
 
-/// The datagram that answers `request` with `answer` in `form`. Checksum type and coverage are the request's; so is the
-/// pad form where the request shows it, else `pad`.
+/// The datagram that answers `request` with `answer` in `form`. Key, checksum type and coverage are the request's; so is
+/// the pad form where the request shows it, else `pad`.
 ///
 /// # Errors
 /// [`FqdnExchangeError`] where the answer has too many addresses.
@@ -217,8 +256,14 @@ fn build_answer(
     let seq_number = request.ap.authenticator.seq_number;
     let pad = request.ap.pad.unwrap_or(pad);
     let mut datagram = build_ap_rep(&request.ap, None, seq_number, pad, random)?;
-    let body = SafeBody::new(user_data, now, seq_number);
-    let key = request.ap.session_key();
+    let body = SafeBody {
+        s_address: request.answers_from(),
+        ..SafeBody::new(user_data, now, seq_number)
+    };
+    let subkey = request.ap.authenticator.subkey.as_ref();
+    let key = subkey
+        .filter(|_| request.under_subkey)
+        .unwrap_or_else(|| request.ap.session_key());
     let safe = build_safe(&body, key, Some(request.safe.kind), request.safe.coverage, random)?;
     datagram.extend_from_slice(&safe);
     Ok(datagram)
@@ -240,19 +285,19 @@ fn refuse_trailing(rest: &[u8]) -> Result<(), FqdnExchangeError> {
     }
 }
 
-/// Opens the KRB-SAFE that ends a datagram, under the session key or else the subkey that was negotiated.
+/// Opens the KRB-SAFE that ends a datagram, under the session key or else the subkey that was negotiated; whether it was
+/// the subkey.
 fn open_last_safe(
     octets: &[u8],
     session_key: &EncryptionKey,
     subkey: Option<&EncryptionKey>,
-) -> Result<SafeOpened, FqdnExchangeError> {
+) -> Result<(SafeOpened, bool), FqdnExchangeError> {
     let (safe, rest) = split(octets)?;
     refuse_trailing(rest)?;
-    let opened = match (open_safe(safe, session_key), subkey) {
-        (Err(KerberosError::Crypto { .. }), Some(subkey)) => open_safe(safe, subkey),
-        (opened, _) => opened,
-    };
-    Ok(opened?)
+    match (open_safe(safe, session_key), subkey) {
+        (Err(KerberosError::Crypto { .. }), Some(subkey)) => Ok((open_safe(safe, subkey)?, true)),
+        (opened, _) => Ok((opened?, false)),
+    }
 }
 
 /// Whether the body belongs to the exchange that agreed on one of `sequences`, at `now`.

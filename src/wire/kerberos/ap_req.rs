@@ -210,6 +210,10 @@ pub enum ApReqError {
     /// The request was refused.
     #[error("AP-REQ refused: {}", .0.text())]
     Refused(KrbErrorCode),
+    /// The request was refused after its ticket and Authenticator had opened: the answer can be signed with the session
+    /// key ([`super::KrbError::signed`]).
+    #[error("AP-REQ refused: {}", .0.text())]
+    RefusedKnown(KrbErrorCode, Box<EncryptionKey>),
 }
 
 impl ApReqError {
@@ -218,7 +222,15 @@ impl ApReqError {
         match self {
             Self::Malformed(KerberosError::Version { .. }) => KrbErrorCode::BadVersion,
             Self::Malformed(_) => KrbErrorCode::MessageType,
-            Self::Refused(code) => *code,
+            Self::Refused(code) | Self::RefusedKnown(code, _) => *code,
+        }
+    }
+
+    /// The session key in common with the client, where there is one.
+    pub fn session_key(&self) -> Option<&EncryptionKey> {
+        match self {
+            Self::RefusedKnown(_, key) => Some(key),
+            Self::Malformed(_) | Self::Refused(_) => None,
         }
     }
 }
@@ -248,8 +260,9 @@ pub fn open_ap_req(octets: &[u8], expected: &ApReqExpectation<'_>) -> Result<ApR
     let plaintext = opened.plaintext.expose();
     let authenticator: Authenticator =
         der::decode("Authenticator", plaintext).map_err(|_| ApReqError::Refused(KrbErrorCode::BadIntegrity))?;
-    check_authenticator(&authenticator, &ticket, expected).map_err(ApReqError::Refused)?;
-    check_ticket_times(&ticket, expected).map_err(ApReqError::Refused)?;
+    check_authenticator(&authenticator, &ticket, expected)
+        .and_then(|()| check_ticket_times(&ticket, expected))
+        .map_err(|code| ApReqError::RefusedKnown(code, Box::new(ticket.key.clone())))?;
     let replay_hash = Sha256::new()
         .chain_update(expected.service.to_string())
         .chain_update(ticket.key.value.expose())

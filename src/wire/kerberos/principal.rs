@@ -111,6 +111,21 @@ impl PrincipalName {
         self.components.first().map_or("", String::as_str)
     }
 
+    /// The name in the one text that names which are equal have in common: IPv6 components in lower case, as the ABNF of
+    /// seed 003 §6.1.3 has them.
+    pub fn canonical(&self) -> String {
+        let lower = |component: &String| match is_ipv6_shaped(component) {
+            true => component.to_ascii_lowercase(),
+            false => component.clone(),
+        };
+        let components = self.components.iter().map(lower).collect();
+        Self {
+            name_type: self.name_type,
+            components,
+        }
+        .to_string()
+    }
+
     /// The second component where there are exactly two: the host or realm that the name belongs to.
     pub fn instance(&self) -> Option<&str> {
         match self.components.as_slice() {
@@ -332,6 +347,44 @@ mod eue_prov {
             .expect("upper");
         let same: Principal = format!("df/{lower}@PKTC.EXAMPLE.NET").parse().expect("lower");
         assert_eq!(upper, same);
+        assert_eq!(upper.name.canonical(), format!("df/{lower}"));
+    }
+
+    #[test]
+    fn s6_1_3_the_abnf_group_by_group() {
+        let whole = "[0123:4567:89ab:cdef:0000:0001:0010:0100]";
+        assert!(parse_ipv6_component(whole).is_ok());
+        for wrong in [
+            "[0123:4567:89ab:cdef:0000:0001:0010]",
+            "[0123:4567:89ab:cdef:0000:0001:0010:100]",
+            "[0123:4567:89ab:cdef:0000:0001:0010:00100]",
+            "[0123:4567:89ab:cdef:0000:0001:0010:010g]",
+            "[0123:4567:89ab:cdef:0000:0001:0010:+100]",
+            "[0123:4567:89ab:cdef:0000:0001:0010:0100%1]",
+            "[0123:4567:89ab:cdef:0000:0001:0010:0100]x",
+            "[:4567:89ab:cdef:0000:0001:0010:0100]",
+            "[0123-4567:89ab:cdef:0000:0001:0010:0100]",
+        ] {
+            assert!(parse_ipv6_component(wrong).is_err(), "{wrong}");
+            let name = PrincipalName::new(1, vec!["df".into(), wrong.into()]);
+            assert!(name.is_err(), "{wrong}");
+        }
+        let outside = parse_ipv6_component("0123:4567:89ab:cdef:0000:0001:0010:0100");
+        assert!(outside.is_err(), "without brackets it is no address");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn s6_1_3_every_address_is_emitted_by_the_abnf_and_read_back(octets: [u8; 16]) {
+            let address = Ipv6Addr::from(octets);
+            let component = ipv6_component(address);
+            let inner = component.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or("");
+            let groups: Vec<&str> = inner.split(':').collect();
+            proptest::prop_assert_eq!(groups.len(), 8);
+            let lower = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
+            proptest::prop_assert!(groups.iter().all(|group| group.len() == 4 && group.bytes().all(lower)));
+            proptest::prop_assert_eq!(parse_ipv6_component(&component), Ok(address));
+        }
     }
 
     #[test]

@@ -146,12 +146,9 @@ impl<'a, T> Sealed<'a, T> {
             .is_some_and(|mac| mac.verify_slice(&self.hmac).is_ok())
     }
 
-    /// The recipe among [`HmacRecipe::ALL`] that the sender followed, `preferred` tried first; `None` where the HMAC is
-    /// wrong by each of them.
-    pub fn recipe(&self, preferred: HmacRecipe, keys: HmacKeys<'_>) -> Option<HmacRecipe> {
-        std::iter::once(preferred)
-            .chain(HmacRecipe::ALL)
-            .find(|&recipe| self.verify(recipe, keys))
+    /// The first of `recipes` that the sender followed; `None` where the HMAC is wrong by each of them.
+    pub fn recipe(&self, recipes: impl IntoIterator<Item = HmacRecipe>, keys: HmacKeys<'_>) -> Option<HmacRecipe> {
+        recipes.into_iter().find(|&recipe| self.verify(recipe, keys))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::data::{VERSION_1, public_key_hash};
 use super::*;
 use crate::value::{Fqdn, MacAddress, Realm, SeededRandom};
-use crate::wire::kerberos::{EncTicketPart, EncType, PrincipalName, ServiceKey};
+use crate::wire::kerberos::{ChecksumType, EncTicketPart, EncType, PrincipalName, ServiceKey};
 use proptest::prelude::*;
 
 const SKEW: Duration = Duration::from_secs(300);
@@ -54,6 +54,7 @@ impl World {
             ticket: &self.ticket,
             session_key: &self.session_key,
             now: self.now,
+            from: None,
             pad: PadForm::Covered,
         };
         build_request(&request, &query, &mut SeededRandom::new(8)).expect("builds")
@@ -129,6 +130,130 @@ mod eue_prov {
             panic!("a KRB-ERROR comes back");
         };
         assert_eq!(read.code(), Some(KrbErrorCode::Skew));
+    }
+}
+
+/// A query whose KRB-SAFE has this checksum, under the session key or a subkey in the Authenticator.
+fn asked_by(world: &World, kind: ChecksumType, with_subkey: bool) -> (Vec<u8>, FqdnSent, Option<EncryptionKey>) {
+    let random = &mut SeededRandom::new(21);
+    let subkey = with_subkey.then(|| world.session_key.enc_type().expect("a type").generate(random));
+    let seq_number = Some(Number32::new(77));
+    let content = ApReqContent {
+        client: &world.kdc,
+        ticket: &world.ticket,
+        session_key: &world.session_key,
+        now: world.now,
+        mutual: true,
+        checksum: None,
+        subkey: subkey.clone(),
+        seq_number,
+        usage: KeyUsage::AP_REQ_AUTHENTICATOR,
+        pad: PadForm::Covered,
+    };
+    let (ap_req, ap) = ApReq::build(&content, random).expect("builds");
+    let request = FqdnRequest {
+        version: VERSION_1,
+        mac: MacAddress([0, 0x11, 0x22, 0x33, 0x44, 0x55]),
+        public_key_hash: public_key_hash(b"key"),
+        manufacturer_revoked: None,
+    };
+    let body = SafeBody::new(request.encode(), world.now, seq_number);
+    let key = subkey.as_ref().unwrap_or(&world.session_key);
+    let safe = build_safe(&body, key, Some(kind), SafeCoverage::default(), random).expect("builds");
+    let sent = FqdnSent {
+        session_key: world.session_key.clone(),
+        ap,
+    };
+    ([ap_req.encode(), safe].concat(), sent, subkey)
+}
+
+#[test]
+fn p20_each_checksum_type_is_taken_and_answered_by_the_same() {
+    use ChecksumType as C;
+    for (etype, kinds) in [
+        (
+            EncType::Des3CbcMd5,
+            &[C::RsaMd5Des3, C::HmacSha1Des3Kd, C::HmacSha1Des3][..],
+        ),
+        (
+            EncType::Des3CbcSha1Kd,
+            &[C::HmacSha1Des3Kd, C::HmacSha1Des3, C::RsaMd5Des3],
+        ),
+        (EncType::Aes128Sha1, &[C::HmacSha1Aes128]),
+        (EncType::Aes256Sha1, &[C::HmacSha1Aes256]),
+        (EncType::Aes128Sha256, &[C::HmacSha256Aes128]),
+        (EncType::Aes256Sha384, &[C::HmacSha384Aes256]),
+    ] {
+        for &kind in kinds {
+            let world = world(etype);
+            let (datagram, sent, _) = asked_by(&world, kind, false);
+            let opened = world.take(&datagram).expect("opens");
+            let reply = world.answer(&opened, 9);
+            let (_, safe) = split_der(&reply).expect("splits");
+            assert_eq!(open_safe(safe, &world.session_key).expect("opens").kind, kind);
+            let outcome = open_reply(&reply, &sent, world.now, SKEW);
+            assert_eq!(outcome, Ok(FqdnOutcome::Answer(answer())), "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn p20_an_unkeyed_checksum_is_refused_whatever_it_covers() {
+    for kind in [7, 10, 14] {
+        let world = world(EncType::Des3CbcMd5);
+        let (datagram, _, _) = asked_by(&world, ChecksumType::RsaMd5Des3, false);
+        let (ap_req, safe) = split_der(&datagram).expect("splits");
+        // The checksum's type is the last INTEGER of the message, one octet long.
+        let at = safe
+            .windows(5)
+            .rposition(|octets| octets == [0xa0, 3, 2, 1, 9])
+            .expect("its type")
+            + 4;
+        let mut changed = safe.to_vec();
+        changed[at] = kind;
+        let refused = world.take(&[ap_req, &changed].concat()).err().expect("refused");
+        assert_eq!(refused.code(), KrbErrorCode::Modified, "{kind}");
+    }
+}
+
+#[test]
+fn a_request_under_the_authenticators_subkey_is_answered_under_it() {
+    let world = world(EncType::Aes256Sha1);
+    let (datagram, _, subkey) = asked_by(&world, ChecksumType::HmacSha1Aes256, true);
+    let opened = world.take(&datagram).expect("opens");
+    let reply = world.answer(&opened, 9);
+    let (_, safe) = split_der(&reply).expect("splits");
+    assert!(open_safe(safe, &world.session_key).is_err());
+    assert!(open_safe(safe, &subkey.expect("a subkey")).is_ok());
+}
+
+#[test]
+fn rfc4120_5_6_1_a_peer_that_gives_its_address_gets_the_servers() {
+    let world = world(EncType::Aes128Sha1);
+    let request = FqdnRequest {
+        version: VERSION_1,
+        mac: MacAddress([0, 0x11, 0x22, 0x33, 0x44, 0x55]),
+        public_key_hash: public_key_hash(b"key"),
+        manufacturer_revoked: None,
+    };
+    let (own, local): (IpAddr, IpAddr) = ("192.0.2.8".parse().expect("ip"), "192.0.2.1".parse().expect("ip"));
+    for from in [Some(own), None] {
+        let query = FqdnQuery {
+            client: &world.kdc,
+            ticket: &world.ticket,
+            session_key: &world.session_key,
+            now: world.now,
+            from,
+            pad: PadForm::Covered,
+        };
+        let (datagram, _) = build_request(&request, &query, &mut SeededRandom::new(8)).expect("builds");
+        let opened = world.take(&datagram).expect("opens").received_at(local);
+        assert_eq!(opened.safe.body.s_address.as_ref().and_then(HostAddress::ip), from);
+        let reply = world.answer(&opened, 9);
+        let (_, safe) = split_der(&reply).expect("splits");
+        let body = open_safe(safe, &world.session_key).expect("opens").body;
+        let expected = from.map(|_| local);
+        assert_eq!(body.s_address.as_ref().and_then(HostAddress::ip), expected);
     }
 }
 
