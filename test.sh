@@ -4,7 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-packages=(bind9-dnsutils bind9-host tshark snmp snmpd tftp-hpa atftp curl sqlite3 krb5-user openssl perl make gcc libc6-dev)
+packages=(
+    bind9-dnsutils bind9-host tshark snmp snmpd tftp-hpa atftp curl sqlite3 openssl perl make gcc libc6-dev
+    krb5-user krb5-kdc krb5-admin-server libkrb5-dev
+    libcap-ng0 libdb5.3 libedit2 libldap-2.5-0 libsqlite3-0
+)
 missing=()
 for package in "${packages[@]}"; do
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
@@ -15,6 +19,21 @@ if [ ${#missing[@]} -gt 0 ]; then
     echo "installing: ${missing[*]}"
     "${as_root[@]}" apt-get update -qq
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+# Heimdal's packages conflict with MIT's: they are unpacked where the tests run them from.
+heimdal=target/judges/heimdal
+if [ ! -d "$heimdal/usr" ]; then
+    packages=(heimdal-kdc heimdal-clients heimdal-multidev libasn1-8-heimdal libgssapi3-heimdal libhcrypto5-heimdal
+        libhdb9-heimdal libheimbase1-heimdal libheimntlm0-heimdal libhx509-5-heimdal libkadm5clnt7-heimdal
+        libkadm5srv8-heimdal libkafs0-heimdal libkdc2-heimdal libkrb5-26-heimdal libotp0-heimdal libroken19-heimdal
+        libsl0-heimdal libwind0-heimdal)
+    rm -rf "$heimdal.new" && mkdir -p "$heimdal.new/packages"
+    (cd "$heimdal.new/packages" && apt-get download -qq "${packages[@]}")
+    for package in "$heimdal.new"/packages/*.deb; do
+        dpkg -x "$package" "$heimdal.new"
+    done
+    rm -rf "$heimdal.new/packages" && mv "$heimdal.new" "$heimdal"
 fi
 
 # The same cases each time: what a property test finds, it finds again.
