@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test of Hardline. What the tests judge us by (tshark, net-snmp, stock TFTP and HTTP clients, MIT krb5) is
-# installed by apt first, where it is missing.
+# Runs every test of Hardline. What the tests judge us by (tshark, net-snmp, stock TFTP and HTTP clients, MIT krb5, ISC Kea,
+# PostgreSQL, MariaDB) is installed by apt first, where it is missing.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -8,6 +8,7 @@ packages=(
     bind9-dnsutils bind9-host tshark snmp snmpd tftp-hpa atftp curl sqlite3 openssl perl make gcc libc6-dev
     krb5-user krb5-kdc krb5-admin-server libkrb5-dev
     libcap-ng0 libdb5.3 libedit2 libldap-2.5-0 libsqlite3-0
+    kea-dhcp4-server kea-ctrl-agent kea-admin postgresql mariadb-server
 )
 missing=()
 for package in "${packages[@]}"; do

@@ -85,6 +85,7 @@ fn init_makes_an_installation_and_never_overwrites_one() {
     for (name, mode) in [
         ("site/master.key", 0o600),
         ("site/hardline.db", 0o600),
+        ("site/admin.token", 0o600),
         ("site/pki/mta-root.key.pem", 0o600),
         ("site/pki/kdc.key.pem", 0o600),
     ] {
@@ -398,6 +399,15 @@ fn every_command_has_help() {
         &["pki", "device"],
         &["keytab", "export"],
         &["keytab", "import"],
+        &["lease", "add"],
+        &["lease", "list"],
+        &["lease", "show"],
+        &["lease", "remove"],
+        &["lease", "import"],
+        &["lease", "export"],
+        &["lease", "sources"],
+        &["lease", "event"],
+        &["lease", "name"],
     ] {
         let out = bed.hardline(&[command, &["--help"]].concat());
         assert_eq!(out.status.code(), Some(0), "{command:?}");

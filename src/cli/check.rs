@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use super::open::{ConfigArg, block_on};
 use super::output::{Colour, coloured};
 use super::{CliError, output};
 use crate::service::{mib_path, server};
-use crate::settings::{Service, Settings, SettingsError};
+use crate::settings::{Service, Settings, SettingsError, VerifyMode};
 use crate::store::{MasterKey, SqliteStore, Store};
 use crate::value::Timestamp;
 use crate::wire::cert::{
@@ -29,9 +30,9 @@ pub struct Args {
 /// # Errors
 /// [`CliError::Reported`] with exit code 2 where there is one.
 pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
-    let problems = match Settings::load_all(&args.config.config) {
+    let (problems, warnings) = match Settings::load_all(&args.config.config) {
         Ok(settings) => problems(&settings)?,
-        Err(errors) => errors,
+        Err(errors) => (errors, Vec::new()),
     };
     if as_json {
         let line = |problem: &SettingsError| {
@@ -43,9 +44,13 @@ pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
                 "remedy": problem.remedy,
             })
         };
-        let list: Vec<_> = problems.iter().map(line).collect();
-        output::print_json(&json!({"ok": problems.is_empty(), "problems": list}))?;
+        let list = |found: &[SettingsError]| found.iter().map(line).collect::<Vec<_>>();
+        output::print_json(&json!({
+            "ok": problems.is_empty(), "problems": list(&problems), "warnings": list(&warnings),
+        }))?;
     } else if problems.is_empty() {
+        let lines = warnings.iter().map(|warning| format!("warning: {warning}\n"));
+        output::print(&lines.collect::<String>())?;
         output::print(&format!(
             "{}: {}\n",
             args.config.config.display(),
@@ -72,7 +77,8 @@ struct Checker<'a> {
     problems: Vec<SettingsError>,
 }
 
-fn problems(settings: &Settings) -> Result<Vec<SettingsError>, CliError> {
+/// The problems, and what is only to be known.
+fn problems(settings: &Settings) -> Result<(Vec<SettingsError>, Vec<SettingsError>), CliError> {
     let mut checker = Checker {
         settings,
         problems: Vec::new(),
@@ -83,11 +89,15 @@ fn problems(settings: &Settings) -> Result<Vec<SettingsError>, CliError> {
         checker.device_roots();
         checker.revocation_lists();
     }
+    if settings.admin.enabled {
+        checker.admin_token();
+    }
     checker.paths();
     checker.profile();
     checker.mib_modules();
     checker.ports();
-    Ok(checker.problems)
+    let warnings = checker.warnings();
+    Ok((checker.problems, warnings))
 }
 
 impl Checker<'_> {
@@ -150,7 +160,58 @@ impl Checker<'_> {
                 ),
             }
         }
+        let store = Arc::new(store);
+        self.lease_sources(&store).await;
         Ok(store.close().await?)
+    }
+
+    /// Whether each lease source can be asked.
+    async fn lease_sources(&mut self, store: &Arc<SqliteStore>) {
+        let leases = match server::leases(self.settings, store) {
+            Ok(Some(leases)) => leases,
+            Ok(None) => return,
+            Err(error) => return self.wrong("lease_source", error.to_string(), "correct the source"),
+        };
+        leases.probe().await;
+        for source in leases.status() {
+            if source.failed > 0 {
+                let reason = source.reason.unwrap_or_else(|| "it does not answer in time".into());
+                self.wrong(
+                    "lease_source",
+                    format!("'{}': {reason}", source.name),
+                    "start it, or correct the source; hardline lease sources shows them all",
+                );
+            }
+        }
+    }
+
+    fn admin_token(&mut self) {
+        if let Err(error) = server::admin_token(self.settings) {
+            self.wrong(
+                "admin.token_file",
+                error.to_string(),
+                "restore the file, or write a token of your own to it, mode 0600",
+            );
+        }
+    }
+
+    /// What works, but not as it may be meant.
+    fn warnings(&self) -> Vec<SettingsError> {
+        let verify = self.settings.verify.clone().unwrap_or_default();
+        let blind = self.settings.cmts.iter().filter(|cmts| !cmts.netaddr);
+        let warning = |cmts: &crate::settings::Cmts| SettingsError {
+            file: self.settings.file.clone(),
+            place: None,
+            key: "cmts".into(),
+            problem: format!(
+                "verification by address cannot work behind '{}', whose requests do not say for whom",
+                cmts.name
+            ),
+            remedy: "set netaddr on both sides, or give its devices one-time names or names of the form name@mac"
+                .into(),
+        };
+        let verifies = self.settings.verifies() && verify.mode != VerifyMode::Off;
+        blind.filter(|_| verifies).map(warning).collect()
     }
 
     /// The certificates of a PEM file; what is wrong with them is noted.
@@ -335,10 +396,10 @@ impl Checker<'_> {
         for service in Service::ALL {
             let key = format!("{service}.listen");
             for socket in self.settings.listeners(service) {
-                if service != Service::Http {
+                if !matches!(service, Service::Http | Service::Admin) {
                     self.port(&key, socket, "UDP", UdpSocket::bind(socket).map(drop));
                 }
-                if matches!(service, Service::Kdc | Service::Http | Service::Dns) {
+                if matches!(service, Service::Kdc | Service::Http | Service::Dns | Service::Admin) {
                     self.port(&key, socket, "TCP", TcpListener::bind(socket).map(drop));
                 }
             }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::open::block_on;
 use super::{CliError, output, pki};
+use crate::service::admin::AdminToken;
 use crate::settings::{Service, Settings};
 use crate::store::{MasterKey, ServiceKey, SqliteStore, Store};
 use crate::value::{Fqdn, OsRandom, Realm, Timestamp};
@@ -15,6 +16,9 @@ use crate::wire::kerberos::{EncType, PrincipalName};
 
 /// What `init` makes in the folder, and never overwrites.
 const MADE: [&str; 4] = ["hardline.toml", "hardline.db", "master.key", "pki"];
+
+/// What it makes besides, where the settings say so.
+const TOKEN: &str = "admin.token";
 
 /// Arguments of `hardline init`.
 #[derive(clap::Args)]
@@ -48,6 +52,7 @@ pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
         let made: Vec<PathBuf> = MADE.iter().map(|name| args.dir.join(name)).collect();
         return output::print_json(&json!({
             "config": config, "realm": args.realm, "domain": args.domain, "made": made,
+            "admin_token": args.dir.join(TOKEN),
         }));
     }
     output::print(&format!(
@@ -64,11 +69,8 @@ pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
 /// [`CliError`].
 pub(super) fn install(args: &Args) -> Result<Settings, CliError> {
     let dir = &args.dir;
-    if let Some(path) = MADE
-        .map(|name| dir.join(name))
-        .iter()
-        .find(|path| path.symlink_metadata().is_ok())
-    {
+    let all = || MADE.iter().chain([&TOKEN]).map(|name| dir.join(name));
+    if let Some(path) = all().find(|path| path.symlink_metadata().is_ok()) {
         return Err(CliError::Wrong(format!(
             "{} exists: init overwrites nothing; name another folder",
             path.display()
@@ -80,7 +82,7 @@ pub(super) fn install(args: &Args) -> Result<Settings, CliError> {
     let settings = Settings::parse(&config, &text).map_err(|mut errors| CliError::from(errors.swap_remove(0)))?;
     fs::create_dir_all(dir).map_err(|error| CliError::file(dir, error))?;
     if let Err(error) = make(args, &settings, &text) {
-        for path in MADE.map(|name| dir.join(name)) {
+        for path in all() {
             // None of them was there before; what cannot be removed is named by the next init.
             let _ = if path.is_dir() {
                 fs::remove_dir_all(&path)
@@ -98,6 +100,8 @@ fn make(args: &Args, settings: &Settings, text: &str) -> Result<(), CliError> {
     fs::create_dir_all(statics).map_err(|error| CliError::file(statics, error))?;
     let key = MasterKey::generate(&mut OsRandom);
     key.write_new(&settings.master_key)?;
+    let token = &settings.admin.token_file;
+    AdminToken::write_new(token, &mut OsRandom).map_err(|error| CliError::file(token, error))?;
     pki::create(&args.dir.join("pki"), settings, &args.listen)?;
     block_on(make_database(settings, key))?;
     fs::write(&settings.file, text).map_err(|error| CliError::file(&settings.file, error))

@@ -1,11 +1,13 @@
 //! Floor 5: commands and wiring. One file a command; each returns what `main` turns into an exit code.
 
 mod check;
+mod csv;
 mod demo;
 mod device;
 mod error;
 mod init;
 mod keytab;
+mod lease;
 mod mib;
 mod open;
 mod output;
@@ -41,6 +43,8 @@ enum Command {
     Check(check::Args),
     /// Add, look at and change devices
     Device(device::Args),
+    /// Add, look at and change leases, and make one-time names
+    Lease(lease::Args),
     /// Issue look-alike certificates
     Pki(pki::Args),
     /// Exchange service keys with other Kerberos tools, rotate and list them
@@ -64,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args, cli.json),
         Command::Check(args) => check::run(args, cli.json),
         Command::Device(args) => device::run(args, cli.json),
+        Command::Lease(args) => lease::run(args, cli.json),
         Command::Pki(args) => pki::run(args, cli.json),
         Command::Keytab(args) => keytab::run(args, cli.json),
         Command::Profile(args) => profile::run(args, cli.json),

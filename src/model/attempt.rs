@@ -179,6 +179,8 @@ pub struct ServedFile {
     pub key: Secret,
     /// How many octets are delivered.
     pub size: usize,
+    /// When it was made.
+    pub made: Timestamp,
 }
 
 /// An attempt. `version` counts its stored states: a node that would overwrite a newer state is refused.

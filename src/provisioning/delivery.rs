@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::Policy;
 use super::attempt::{advance, begin, in_progress};
 use crate::model::{Attempt, Delivery, Device, Phase, Step, StepId};
-use crate::store::{Change, StoredFile};
+use crate::settings::OneTimeNames;
+use crate::store::{Change, OneTimeName, StoredFile};
 use crate::value::{Random, Timestamp};
 
 /// Why a file is not handed out.
@@ -18,10 +19,17 @@ pub enum FetchRefused {
     /// The attempt that the file was made for has ended or been replaced.
     #[error("the attempt that the file was made for is over")]
     Over,
+    /// It was delivered, and is for a single download.
+    #[error("the file was delivered and is for a single download")]
+    Used,
+    /// It was made too long ago.
+    #[error("the file's name has expired")]
+    Expired,
 }
 
-/// Whether `source` may fetch `file`: the attempt is the device's newest and still in progress, and the address is the
-/// device's, or the one its attempt came from where the operator named none.
+/// Whether `source` may fetch `file`: the attempt is the device's newest and still in progress, the name has not been
+/// used up, and the address is the device's, or the one its attempt came from where the operator named none. A CMTS
+/// fetches for its devices: then there is no address, and the name alone tells who they are.
 ///
 /// # Errors
 /// [`FetchRefused`].
@@ -29,18 +37,65 @@ pub fn may_fetch(
     file: &StoredFile,
     device: &Device,
     attempt: Option<Attempt>,
-    source: IpAddr,
+    source: Option<IpAddr>,
+    names: &OneTimeNames,
+    now: Timestamp,
 ) -> Result<Attempt, FetchRefused> {
     let attempt = attempt
         .filter(|attempt| attempt.id == file.attempt)
         .and_then(in_progress)
         .ok_or(FetchRefused::Over)?;
+    if names.single_download && attempt.phase == Phase::Delivered {
+        return Err(FetchRefused::Used);
+    }
+    let made = attempt.file.as_ref().map(|file| file.made);
+    if let (Some(lifetime), Some(made)) = (names.lifetime, made)
+        && made.plus(lifetime) <= now
+    {
+        return Err(FetchRefused::Expired);
+    }
+    let Some(source) = source else {
+        return Ok(attempt);
+    };
     let known = if device.addresses.is_empty() {
         attempt.peer.ip().to_canonical() == source.to_canonical()
     } else {
         device.may_speak_from(source)
     };
     if known { Ok(attempt) } else { Err(FetchRefused::Address) }
+}
+
+/// Why a one-time name is not good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameRefused {
+    /// Its time is over.
+    #[error("the name has expired")]
+    Expired,
+    /// It was made for the lease of another address.
+    #[error("the name was made for the lease of {0}")]
+    Address(IpAddr),
+    /// It was delivered, and is for a single download.
+    #[error("the name was used: it is for a single download")]
+    Used,
+}
+
+/// Whether a client at `address` may fetch by `name`. Of one that a CMTS fetches for there is no address.
+///
+/// # Errors
+/// [`NameRefused`].
+pub fn may_use(name: &OneTimeName, address: Option<IpAddr>, now: Timestamp) -> Result<(), NameRefused> {
+    if name.expires <= now {
+        return Err(NameRefused::Expired);
+    }
+    if name.single && name.delivered.is_some() {
+        return Err(NameRefused::Used);
+    }
+    match (name.address, address) {
+        (Some(bound), Some(address)) if bound.to_canonical() != address.to_canonical() => {
+            Err(NameRefused::Address(bound))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The row of a request for the file. A device that asks has seen the SET, whatever became of its answer.

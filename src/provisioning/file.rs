@@ -92,7 +92,7 @@ pub fn make(
     let Some(attempt) = &mut change.attempt else {
         return Ok(());
     };
-    match maker.for_attempt(device, local.ip(), policy, random) {
+    match maker.for_attempt(device, local.ip(), policy, now, random) {
         Ok((file, octets)) => {
             let detail = format!(
                 "{} octets from template {}, encryption {}",
@@ -121,6 +121,7 @@ impl FileMaker {
         device: &Device,
         local: IpAddr,
         policy: &Policy,
+        now: Timestamp,
         random: &mut dyn Random,
     ) -> Result<(ServedFile, Vec<u8>), MakeError> {
         let plain = self.build(device, Family::of(local))?;
@@ -148,6 +149,7 @@ impl FileMaker {
                 algorithm,
                 key,
                 size,
+                made: now,
             },
             octets,
         ))

@@ -7,6 +7,7 @@
 mod attempt;
 mod delivery;
 mod enrollment;
+mod entitlement;
 mod file;
 mod kdc;
 mod keying;
@@ -19,8 +20,9 @@ mod tests;
 pub mod zones;
 
 pub use attempt::{begin, give_up, in_progress};
-pub use delivery::{Fetch, FetchRefused, delivered, fetched_by_name, may_fetch, requested};
+pub use delivery::{Fetch, FetchRefused, NameRefused, delivered, fetched_by_name, may_fetch, may_use, requested};
 pub use enrollment::{EnrollDecision, Enrolling, LearnedKeys, enroll};
+pub use entitlement::{Client, Doubt, Known, Owner, Rules, Search, Verdict};
 pub use file::{Endpoints, FileError, FileMaker, make as make_file};
 pub use kdc::{
     AsRequest, DeviceFacts, Grant, Granting, Kdc, KdcRefused, KdcRequest, KeyRequest, TgsOpened, TgsRequest, admit,
@@ -28,7 +30,7 @@ pub use kdc::{
     read_request, ticketed,
 };
 pub use keying::{Keying, KeyingRefused, key};
-pub use names::{FileName, basic_file_name, own_file_name};
+pub use names::{FileName, basic_file_name, one_time_name, own_file_name};
 pub use policy::Policy;
 pub use set::{SetError, SetOutcome, file_varbinds, set_answered, settle};
 pub use status::{Status, StatusDecision, report};

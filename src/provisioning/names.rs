@@ -20,6 +20,11 @@ pub enum FileName<'a> {
         /// Whose file.
         mac: MacAddress,
     },
+    /// `<token>.cfg`: made on request, for whatever the store says of it. The token is as above.
+    OneTime {
+        /// The token.
+        token: &'a str,
+    },
 }
 
 impl<'a> FileName<'a> {
@@ -30,25 +35,39 @@ impl<'a> FileName<'a> {
         if let Some((template, mac)) = name.rsplit_once('@') {
             return bare(mac).map(|mac| Self::Basic { template, mac });
         }
-        let (mac, token) = name.strip_suffix(".cfg")?.split_once('-')?;
+        let stem = name.strip_suffix(".cfg")?;
+        let (mac, token) = stem
+            .split_once('-')
+            .map_or((None, stem), |(mac, token)| (Some(mac), token));
         let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        let whole = token.len() == 32 && token.bytes().all(hexadecimal);
-        bare(mac).filter(|_| whole).map(|mac| Self::Own { mac, token })
+        if token.len() != 32 || !token.bytes().all(hexadecimal) {
+            return None;
+        }
+        match mac {
+            Some(mac) => bare(mac).map(|mac| Self::Own { mac, token }),
+            None => Some(Self::OneTime { token }),
+        }
     }
 
-    /// Whose file it is.
-    pub fn mac(&self) -> MacAddress {
+    /// Whose file it is, where the name tells.
+    pub fn mac(&self) -> Option<MacAddress> {
         match self {
-            Self::Own { mac, .. } | Self::Basic { mac, .. } => *mac,
+            Self::Own { mac, .. } | Self::Basic { mac, .. } => Some(*mac),
+            Self::OneTime { .. } => None,
         }
     }
 }
 
 /// A fresh name for the file of one attempt.
 pub fn own_file_name(mac: MacAddress, random: &mut dyn Random) -> String {
+    format!("{}-{}", mac.bare(), one_time_name(random))
+}
+
+/// A fresh name for one delivery, which tells nobody whose it is.
+pub fn one_time_name(random: &mut dyn Random) -> String {
     let mut token = [0; 16];
     random.fill(&mut token);
-    format!("{}-{}.cfg", mac.bare(), hex(&token))
+    format!("{}.cfg", hex(&token))
 }
 
 /// The name under which a device in the basic flow fetches its file.
@@ -77,7 +96,17 @@ mod tests {
                 mac
             })
         );
-        for other in ["", "x", "basic-ietf@001122AABBCC", "001122aabbcc-12.cfg", "@", "a/../b"] {
+        let once = one_time_name(&mut SeededRandom::new(1));
+        assert!(matches!(FileName::parse(&once), Some(FileName::OneTime { token }) if once.starts_with(token)));
+        for other in [
+            "",
+            "x",
+            "basic-ietf@001122AABBCC",
+            "001122aabbcc-12.cfg",
+            "12.cfg",
+            "@",
+            "a/../b",
+        ] {
             assert_eq!(FileName::parse(other), None, "{other}");
         }
     }

@@ -1,31 +1,194 @@
-//! Who gets which file: the device's own, and what lies in the static folder.
+//! Who gets which file: the device's own, what lies in the static folder, and what a one-time name stands for.
 
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::core::{Core, Decision};
 use super::drops;
 use super::files::{Content, FileRequest, FileSource, Outcome, Refusal};
 use super::static_files::StaticRoot;
+use super::usage::{Told, Usage};
+use super::verify::{Busy, Checked, Verifier};
 use crate::model::{Attempt, Delivery, Device, Flow, Phase, StepId};
-use crate::provisioning::{self, Fetch, FileName};
-use crate::settings::Service;
-use crate::store::StoreError;
+use crate::provisioning::{self, Client, Doubt, Fetch, FileName, Owner, Verdict};
+use crate::settings::{OneTimeNames, Service};
+use crate::store::{OneTimeName, StoreError};
 use crate::value::{MacAddress, OsRandom, Timestamp};
+
+/// How long a delivery by a name for a single download may take before another address may begin one.
+const STALE: Duration = Duration::from_secs(120);
+
+/// Deliveries under way that are remembered. The transports allow fewer.
+const UNDER_WAY: usize = 200_000;
 
 /// The files that TFTP and HTTP serve.
 pub struct DeliveryService {
     core: Arc<Core>,
     shared: Option<StaticRoot>,
+    verifier: Verifier,
+    usage: Arc<Usage>,
+    names: OneTimeNames,
+    under_way: Mutex<UnderWayByRequest>,
+}
+
+/// Deliveries by client and name, the oldest first: over HTTP the next one may begin before the end of one is told.
+type UnderWayByRequest = HashMap<(SocketAddr, String), VecDeque<UnderWay>>;
+
+/// What is remembered of a delivery until it ends.
+struct UnderWay {
+    told: Told,
+    what: What,
+}
+
+/// What is delivered.
+#[derive(Debug, Clone, Copy)]
+enum What {
+    /// The file of an attempt.
+    Own(MacAddress),
+    /// The file of a device in the basic flow.
+    Basic(MacAddress),
+    /// A file of the static folder.
+    Shared,
+    /// What a one-time name stands for: a device's own file, or a file of the static folder.
+    OneTime([u8; 32], Option<MacAddress>),
+}
+
+/// Why a file is not handed out.
+enum Refused {
+    Unknown,
+    Not(String),
+    Unverified(Doubt),
+    Busy(&'static str),
+    Failed(String),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Busy> for Refused {
+    fn from(_: Busy) -> Self {
+        Self::Busy("too many questions wait for the lease sources")
+    }
+}
+
+/// The address that the client itself has, as far as it is known.
+fn address(client: Client) -> Option<IpAddr> {
+    match client {
+        Client::At(address) => Some(address),
+        Client::Device(_) | Client::BehindCmts => None,
+    }
 }
 
 impl DeliveryService {
-    /// The files of `core`, and those in the static folder where there is one.
-    pub fn new(core: Arc<Core>, shared: Option<StaticRoot>) -> Self {
-        Self { core, shared }
+    /// The files of `core`, and those in the static folder where there is one, for whom `verifier` lets have them.
+    pub fn new(
+        core: Arc<Core>,
+        shared: Option<StaticRoot>,
+        verifier: Verifier,
+        usage: Arc<Usage>,
+        names: OneTimeNames,
+    ) -> Self {
+        Self {
+            core,
+            shared,
+            verifier,
+            usage,
+            names,
+            under_way: Mutex::default(),
+        }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, UnderWayByRequest> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The oldest delivery of this client and name, which has ended.
+    fn ended(&self, request: &FileRequest) -> Option<UnderWay> {
+        let key = (request.peer, request.name.clone());
+        let mut under_way = self.under_way();
+        let same = under_way.get_mut(&key)?;
+        let ended = same.pop_front();
+        if same.is_empty() {
+            under_way.remove(&key);
+        }
+        ended
+    }
+
+    /// Verifies the request, and opens what it may have. What is known of it goes into `told`.
+    async fn decide(&self, request: &FileRequest, told: &mut Told) -> Result<(Content, What), Refused> {
+        let parsed = FileName::parse(&request.name);
+        if let Some(FileName::OneTime { .. }) = parsed
+            && let Some(stored) = self.core.store.name(OneTimeName::digest_of(&request.name)).await?
+        {
+            told.mac = Some(stored.mac);
+            let checked = self
+                .verify(request, &request.name, Owner::Token(stored.mac), told)
+                .await?;
+            return self.one_time(&stored, request, checked.client).await;
+        }
+        let owner = match parsed {
+            Some(FileName::Own { mac, .. }) => Owner::Token(mac),
+            Some(FileName::Basic { mac, .. }) => Owner::Device(mac),
+            Some(FileName::OneTime { .. }) | None => Owner::Nobody,
+        };
+        told.mac = owner.mac();
+        // The name that is verified is the one that is opened: a tftp root may be asked for files by its own path.
+        let name = self.shared.as_ref().and_then(|root| root.prefixed(&request.name));
+        let name = name.unwrap_or(&request.name);
+        let client = self.verify(request, name, owner, told).await?.client;
+        let opened = match parsed {
+            Some(FileName::Own { mac, .. }) => self.own(mac, request, client).await.map(|file| (file, What::Own(mac))),
+            Some(FileName::Basic { template, mac }) => {
+                let file = self.basic(Some(template), mac, request, client).await;
+                file.map(|file| (file, What::Basic(mac)))
+            }
+            Some(FileName::OneTime { .. }) | None => Err(Refused::Unknown),
+        };
+        match opened {
+            Err(Refused::Unknown) => self.shared(name).await.map(|file| (file, What::Shared)),
+            opened => opened,
+        }
+    }
+
+    /// What verification found, where it does not refuse.
+    async fn verify(
+        &self,
+        request: &FileRequest,
+        name: &str,
+        owner: Owner,
+        told: &mut Told,
+    ) -> Result<Checked, Refused> {
+        let checked = self.verifier.check(request, name, owner).await?;
+        told.verdict = checked.verdict.word();
+        told.client = address(checked.client).filter(|client| *client != request.peer.ip().to_canonical());
+        told.class = self.verifier.class_word(checked.lease.as_deref()).to_owned();
+        told.mac = told.mac.or(checked.lease.as_ref().map(|lease| lease.mac));
+        told.doubt = checked.verdict.doubt().map(ToString::to_string);
+        match checked.verdict {
+            Verdict::Refused(doubt) => Err(Refused::Unverified(doubt)),
+            _ => Ok(checked),
+        }
+    }
+
+    async fn shared(&self, name: &str) -> Result<Content, Refused> {
+        let Some(root) = &self.shared else {
+            return Err(Refused::Unknown);
+        };
+        root.open(name).await.map_err(|refusal| match refusal {
+            Refusal::NotFound => Refused::Unknown,
+            Refusal::Forbidden => Refused::Not("the file in the static folder is not readable".into()),
+            Refusal::Busy => Refused::Busy("the static folder cannot be read"),
+        })
     }
 
     /// The file that was made for an attempt (secure and hybrid flow).
-    async fn own(&self, mac: MacAddress, request: &FileRequest) -> Result<Content, Refused> {
+    async fn own(&self, mac: MacAddress, request: &FileRequest, client: Client) -> Result<Content, Refused> {
         let file = self
             .core
             .store
@@ -34,20 +197,29 @@ impl DeliveryService {
             .ok_or(Refused::Unknown)?;
         let device = self.core.store.device(mac).await?.ok_or(Refused::Unknown)?;
         let (peer, manner) = (request.peer, request.protocol);
-        let decide = |attempt: Option<Attempt>| match provisioning::may_fetch(&file, &device, attempt, peer.ip()) {
-            Ok(_) if request.probe => Decision::only(Ok(())),
-            Ok(attempt) => {
-                let change = provisioning::requested(attempt, manner, peer, &self.core.policy, Timestamp::now());
-                Decision::store(change, Ok(()))
+        let decide = |attempt: Option<Attempt>| {
+            let now = Timestamp::now();
+            match provisioning::may_fetch(&file, &device, attempt, address(client), &self.names, now) {
+                Ok(_) if request.probe => Decision::only(Ok(())),
+                Ok(attempt) => {
+                    let change = provisioning::requested(attempt, manner, peer, &self.core.policy, now);
+                    Decision::store(change, Ok(()))
+                }
+                Err(refused) => Decision::only(Err(Refused::Not(refused.to_string()))),
             }
-            Err(refused) => Decision::only(Err(Refused::Not(refused.to_string()))),
         };
         self.core.decide(mac, decide).await??;
         Ok(Content::from(file.octets))
     }
 
-    /// The file of a device in the basic flow, made as it is asked for.
-    async fn basic(&self, template: &str, mac: MacAddress, request: &FileRequest) -> Result<Content, Refused> {
+    /// The file of a device in the basic flow, made as it is asked for. `template` is what the name says.
+    async fn basic(
+        &self,
+        template: Option<&str>,
+        mac: MacAddress,
+        request: &FileRequest,
+        client: Client,
+    ) -> Result<Content, Refused> {
         let device = self.core.store.device(mac).await?.ok_or(Refused::Unknown)?;
         let peer = request.peer;
         if device.flow != Flow::Basic {
@@ -56,19 +228,17 @@ impl DeliveryService {
                 device.flow
             )));
         }
-        if device.template_name() != template {
+        if template.is_some_and(|template| template != device.template_name()) {
             return Err(Refused::Not(format!(
                 "the device's template is {}",
                 device.template_name()
             )));
         }
-        if !device.may_speak_from(peer.ip()) {
-            return Err(Refused::Not(format!(
-                "{} is not one of the device's addresses",
-                peer.ip()
-            )));
+        if let Some(address) = address(client).filter(|&address| !device.may_speak_from(address)) {
+            return Err(Refused::Not(format!("{address} is not one of the device's addresses")));
         }
-        let octets = self.core.files.basic(&device, peer.ip()).map_err(|error| {
+        let source = address(client).unwrap_or(peer.ip());
+        let octets = self.core.files.basic(&device, source).map_err(|error| {
             tracing::error!(%mac, %error, "a basic-flow file cannot be made");
             Refused::Failed(error.to_string())
         })?;
@@ -95,94 +265,157 @@ impl DeliveryService {
         self.core.decide(device.mac, decide).await
     }
 
-    fn refuse(&self, mac: Option<MacAddress>, request: &FileRequest, refused: Refused) -> Refusal {
+    /// What a one-time name stands for.
+    async fn one_time(
+        &self,
+        stored: &OneTimeName,
+        request: &FileRequest,
+        client: Client,
+    ) -> Result<(Content, What), Refused> {
+        let now = Timestamp::now();
+        provisioning::may_use(stored, address(client), now).map_err(|refused| Refused::Not(refused.to_string()))?;
+        if stored.single && !request.probe {
+            let by = address(client).unwrap_or(request.peer.ip()).to_canonical();
+            let stale = Timestamp(now.0.saturating_sub(i64::try_from(STALE.as_micros()).unwrap_or(0)));
+            if !self.core.store.claim_name(stored.digest, by, now, stale).await? {
+                return Err(Refused::Not(
+                    "the name is in use, or was used: it is for a single download".into(),
+                ));
+            }
+        }
+        let opened = match &stored.file {
+            Some(file) => self.shared(file).await,
+            None => self.basic(None, stored.mac, request, client).await,
+        };
+        let device = stored.file.is_none().then_some(stored.mac);
+        match opened {
+            Ok(file) => Ok((file, What::OneTime(stored.digest, device))),
+            Err(refused) => {
+                if stored.single && !request.probe {
+                    self.core.store.release_name(stored.digest, None).await?;
+                }
+                Err(refused)
+            }
+        }
+    }
+
+    /// Tells of a refusal, and gives what the client is told.
+    fn refuse(&self, request: &FileRequest, told: &Told, refused: Refused) -> Refusal {
         let service = match request.protocol {
             Delivery::Tftp => Service::Tftp,
             Delivery::Http => Service::Http,
         };
+        let note = |step, reason: &str| self.core.refuse(told.mac, request.peer, step, reason.to_owned());
         match refused {
-            Refused::Unknown => Refusal::NotFound,
+            Refused::Unknown => {
+                if told.mac.is_some() {
+                    note(StepId::FILE_REQUEST, "no file of this name is made for the device");
+                }
+                self.usage.refused(told, "not_found", "there is no such file");
+                Refusal::NotFound
+            }
             Refused::Not(reason) => {
                 drops::count(service, "file of another device", request.peer, 0);
-                self.core.refuse(mac, request.peer, StepId::FILE_REQUEST, reason);
+                note(StepId::FILE_REQUEST, &reason);
+                self.usage.refused(told, "not_its_file", &reason);
                 Refusal::Forbidden
             }
+            Refused::Unverified(doubt) => {
+                let reason = doubt.to_string();
+                drops::refused(service, doubt.word(), request.peer, told.mac, &reason);
+                note(StepId::FILE_REQUEST, &reason);
+                self.usage.refused(told, doubt.word(), &reason);
+                Refusal::Forbidden
+            }
+            Refused::Busy(reason) => {
+                drops::count(service, "busy", request.peer, 0);
+                self.usage.refused(told, "busy", reason);
+                Refusal::Busy
+            }
             Refused::Failed(reason) => {
-                self.core.refuse(mac, request.peer, StepId::FILE, reason);
+                note(StepId::FILE, &reason);
+                self.usage.refused(told, "not_made", &reason);
                 Refusal::Busy
             }
             Refused::Store(error) => {
                 tracing::error!(peer = %request.peer, %error, "a file request cannot be stored");
+                self.usage.refused(told, "store", "the database failed");
                 Refusal::Busy
             }
         }
     }
-}
 
-/// Why a file is not handed out.
-enum Refused {
-    Unknown,
-    Not(String),
-    Failed(String),
-    Store(StoreError),
-}
-
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl FileSource for DeliveryService {
-    async fn open(&self, request: &FileRequest) -> Result<Content, Refusal> {
-        let name = FileName::parse(&request.name);
-        let opened = match name {
-            Some(FileName::Own { mac, .. }) => self.own(mac, request).await,
-            Some(FileName::Basic { template, mac }) => self.basic(template, mac, request).await,
-            None => Err(Refused::Unknown),
-        };
-        match opened {
-            Ok(octets) => Ok(octets),
-            Err(Refused::Unknown) => {
-                let shared = match &self.shared {
-                    Some(root) => root.open(&request.name).await,
-                    None => Err(Refusal::NotFound),
-                };
-                if let (Some(name), Err(Refusal::NotFound)) = (name, &shared) {
-                    let reason = "no file of this name is made for the device".to_owned();
-                    self.core
-                        .refuse(Some(name.mac()), request.peer, StepId::FILE_REQUEST, reason);
-                }
-                shared
-            }
-            Err(refused) => Err(self.refuse(name.map(|name| name.mac()), request, refused)),
-        }
-    }
-
-    async fn finished(&self, request: &FileRequest, outcome: &Outcome) {
-        let Some(name) = FileName::parse(&request.name) else {
-            return;
-        };
+    /// Records the end of a delivery with the device's attempt.
+    async fn record(&self, mac: MacAddress, is_of: impl Fn(&Attempt) -> bool, outcome: &Outcome) {
         let transfer = match outcome {
             Outcome::Complete { bytes, elapsed, .. } => Ok((*bytes, *elapsed)),
             Outcome::Failed { reason, .. } => Err(reason.as_str()),
         };
         let policy = &self.core.policy;
         let decide = |attempt: Option<Attempt>| {
-            let concerned = attempt.filter(|attempt| is_of(attempt, &name, request));
+            let concerned = attempt.filter(|attempt| is_of(attempt));
             let change = concerned.map(|attempt| provisioning::delivered(attempt, transfer, policy, Timestamp::now()));
             Decision { change, then: () }
         };
-        if let Err(error) = self.core.decide(name.mac(), decide).await {
-            tracing::error!(mac = %name.mac(), %error, "the end of a delivery cannot be stored");
+        if let Err(error) = self.core.decide(mac, decide).await {
+            tracing::error!(%mac, %error, "the end of a delivery cannot be stored");
         }
     }
 }
 
-/// Whether a delivery of `name` belongs to `attempt`.
-fn is_of(attempt: &Attempt, name: &FileName<'_>, request: &FileRequest) -> bool {
-    match name {
-        FileName::Own { .. } => attempt.file.as_ref().is_some_and(|file| file.name == request.name),
-        FileName::Basic { .. } => attempt.flow == Flow::Basic && attempt.phase == Phase::Told,
+impl FileSource for DeliveryService {
+    async fn open(&self, request: &FileRequest) -> Result<Content, Refusal> {
+        let mut told = Told {
+            protocol: request.protocol,
+            peer: request.peer,
+            client: None,
+            mac: None,
+            class: "none".to_owned(),
+            file: request.name.clone(),
+            verdict: Verdict::Free.word(),
+            doubt: None,
+        };
+        let opened = self.decide(request, &mut told).await;
+        self.usage.requested(&told);
+        match opened {
+            Ok((octets, what)) => {
+                if !request.probe {
+                    let mut under_way = self.under_way();
+                    if under_way.len() >= UNDER_WAY {
+                        // A transport that never told of an end: better no second line than no memory.
+                        under_way.clear();
+                    }
+                    let same = under_way.entry((request.peer, request.name.clone())).or_default();
+                    same.push_back(UnderWay { told, what });
+                }
+                Ok(octets)
+            }
+            Err(refused) => Err(self.refuse(request, &told, refused)),
+        }
+    }
+
+    async fn finished(&self, request: &FileRequest, outcome: &Outcome) {
+        let Some(UnderWay { told, what }) = self.ended(request) else {
+            return;
+        };
+        self.usage.finished(&told, outcome);
+        let is_told = |attempt: &Attempt| attempt.flow == Flow::Basic && attempt.phase == Phase::Told;
+        match what {
+            What::Own(mac) => {
+                let is_of = |attempt: &Attempt| attempt.file.as_ref().is_some_and(|file| file.name == request.name);
+                self.record(mac, is_of, outcome).await;
+            }
+            What::Basic(mac) => self.record(mac, is_told, outcome).await,
+            What::OneTime(digest, mac) => {
+                let delivered = matches!(outcome, Outcome::Complete { .. }).then(Timestamp::now);
+                if let Err(error) = self.core.store.release_name(digest, delivered).await {
+                    tracing::error!(%error, "the use of a one-time name cannot be stored");
+                }
+                if let Some(mac) = mac {
+                    self.record(mac, is_told, outcome).await;
+                }
+            }
+            What::Shared => {}
+        }
     }
 }

@@ -24,6 +24,7 @@ fn counter(service: Service) -> &'static str {
         Service::Tftp => "hardline_tftp_dropped_total",
         Service::Http => "hardline_http_dropped_total",
         Service::Dns => "hardline_dns_dropped_total",
+        Service::Admin => "hardline_admin_dropped_total",
     }
 }
 

@@ -1,5 +1,6 @@
 //! Floor 4: sockets and timers. A service receives, asks the floors below what to do, stores that, and sends.
 
+pub mod admin;
 pub mod batch;
 pub mod core;
 pub mod delivery;
@@ -11,6 +12,7 @@ pub mod http;
 pub mod kdc;
 pub mod keymgmt;
 pub mod keys;
+pub mod lease;
 pub mod metrics;
 pub mod mib_path;
 pub mod orders;
@@ -24,5 +26,7 @@ pub mod static_files;
 pub mod sweeper;
 pub mod tftp;
 pub mod udp;
+pub mod usage;
 pub mod vendors;
+pub mod verify;
 pub mod workers;

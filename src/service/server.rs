@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::admin::{self, Admin, AdminToken};
 use super::core::Core;
 use super::delivery::DeliveryService;
 use super::dns::{self, DnsService};
@@ -20,6 +21,7 @@ use super::http::{self, HttpSettings};
 use super::kdc::{FqdnClient, FqdnServers, KdcLimits, KdcService, serve_tcp};
 use super::keymgmt::{KeymgmtService, KeymgmtSettings, WakeUps};
 use super::keys::ServiceKeys;
+use super::lease::{Leases, SourceSetupError};
 use super::mib_path::{self, MibPathError};
 use super::orders::{self, Hands};
 use super::rate::RateLimit;
@@ -29,7 +31,9 @@ use super::sockets::{self, BindError};
 use super::static_files::StaticRoot;
 use super::sweeper::{self, Retention};
 use super::tftp::{self, SourceLimits, TftpListener, TftpSettings, TransferPorts};
+use super::usage::Usage;
 use super::vendors::Vendors;
+use super::verify::Verifier;
 use super::{metrics, udp};
 use crate::mib::Names;
 use crate::model::{Family, Phase};
@@ -96,6 +100,9 @@ pub enum StartError {
     /// The templates.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// A lease source.
+    #[error(transparent)]
+    LeaseSource(#[from] SourceSetupError),
 }
 
 /// The listeners of every enabled service.
@@ -109,6 +116,7 @@ struct Listeners {
     http: Vec<TcpListener>,
     dns_udp: Vec<UdpSocket>,
     dns_tcp: Vec<TcpListener>,
+    admin: Vec<TcpListener>,
 }
 
 /// A server that runs.
@@ -130,7 +138,8 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
     let store = Arc::new(SqliteStore::open(&settings.database, MasterKey::load(&settings.master_key)?).await?);
     let kdc = settings.kdc.enabled.then(|| kdc(settings)).transpose()?;
     let shared = static_root(settings)?;
-    let listeners = Listeners::open(settings)?;
+    let token = settings.admin.enabled.then(|| admin_token(settings)).transpose()?;
+    let mut listeners = Listeners::open(settings)?;
     let core = Arc::new(core(settings, store.clone()).await?);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -139,7 +148,28 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
         tasks.spawn(metrics::run(listener, stopped.clone()));
     }
     let addresses = listeners.addresses();
-    spawn(settings, &core, kdc, shared, listeners, &stopped, &mut tasks).await?;
+    let leases = leases(settings, &store)?;
+    let usage = Arc::new(Usage::new(&settings.report));
+    if let Some(leases) = &leases {
+        // Whether a source answers is known before the first device asks.
+        leases.probe().await;
+        tasks.spawn(leases.clone().watch(stopped.clone()));
+    }
+    tasks.spawn(usage.clone().run(stopped.clone()));
+    if let Some(token) = token {
+        let admin = Admin::new(store.clone(), leases.clone(), usage.clone(), token);
+        for listener in std::mem::take(&mut listeners.admin) {
+            tasks.spawn(admin::run(listener, admin.clone(), stopped.clone()));
+        }
+    }
+    let files = DeliveryService::new(
+        core.clone(),
+        shared,
+        Verifier::new(settings, leases),
+        usage,
+        settings.delivery.names.clone(),
+    );
+    spawn(settings, &core, kdc, Arc::new(files), listeners, &stopped, &mut tasks).await?;
     let keep = Retention {
         attempts: settings.delivery.keep,
         keys: settings.key_retention(),
@@ -314,6 +344,25 @@ fn kdc(settings: &Settings) -> Result<Kdc, StartError> {
     })
 }
 
+/// The lease sources; none where there is none to verify by.
+///
+/// # Errors
+/// [`SourceSetupError`].
+pub fn leases(settings: &Settings, store: &Arc<SqliteStore>) -> Result<Option<Arc<Leases>>, SourceSetupError> {
+    let store: Arc<dyn Store> = store.clone();
+    let leases = settings.verifies().then(|| Leases::new(settings, store).map(Arc::new));
+    leases.transpose()
+}
+
+/// The token of the admin API.
+///
+/// # Errors
+/// Its file cannot be read, may be read by others, or holds too short a token.
+pub fn admin_token(settings: &Settings) -> Result<AdminToken, StartError> {
+    let path = &settings.admin.token_file;
+    AdminToken::load(path).map_err(file_error(path, "[admin] token_file"))
+}
+
 fn static_root(settings: &Settings) -> Result<Option<StaticRoot>, StartError> {
     let path = &settings.delivery.static_root;
     let serves = settings.tftp.enabled || settings.http.enabled;
@@ -427,6 +476,7 @@ impl Listeners {
             http: tcp(Service::Http)?,
             dns_udp: udp(Service::Dns)?,
             dns_tcp: tcp(Service::Dns)?,
+            admin: tcp(Service::Admin)?,
         })
     }
 
@@ -436,19 +486,19 @@ impl Listeners {
             all.dedup();
             all
         };
-        let tcp = self
-            .http
-            .iter()
-            .filter_map(|listener| listener.local_addr().ok())
-            .collect();
+        let tcp = |listeners: &[TcpListener]| {
+            let address = |listener: &TcpListener| listener.local_addr().ok();
+            listeners.iter().filter_map(address).collect()
+        };
         let all = [
             (Service::Kdc, udp(&self.kdc_udp)),
             (Service::Keymgmt, udp(&self.keymgmt)),
             (Service::Fqdn, udp(&self.fqdn)),
             (Service::Snmp, udp(&self.snmp)),
             (Service::Tftp, self.tftp.iter().map(TftpListener::address).collect()),
-            (Service::Http, tcp),
+            (Service::Http, tcp(&self.http)),
             (Service::Dns, udp(&self.dns_udp)),
+            (Service::Admin, tcp(&self.admin)),
         ];
         all.into_iter().filter(|(_, addresses)| !addresses.is_empty()).collect()
     }
@@ -458,7 +508,7 @@ async fn spawn(
     settings: &Settings,
     core: &Arc<Core>,
     kdc: Option<Kdc>,
-    shared: Option<StaticRoot>,
+    files: Arc<DeliveryService>,
     listeners: Listeners,
     stopped: &watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
@@ -514,7 +564,6 @@ async fn spawn(
     if settings.snmp.enabled {
         serve_snmp(settings, core, listeners.snmp, &permits(), stopped, tasks).await?;
     }
-    let files = Arc::new(DeliveryService::new(core.clone(), shared));
     tasks.spawn(tftp::run(
         listeners.tftp,
         files.clone(),
@@ -537,7 +586,7 @@ fn transfer_ports(settings: &Settings) -> TransferPorts {
 
 fn tftp_settings(settings: &Settings) -> TftpSettings {
     let tftp = &settings.tftp;
-    let relays: Arc<[IpNet]> = tftp.relays.as_slice().into();
+    let relays: Arc<[IpNet]> = settings.relays_that_name_clients().into();
     TftpSettings {
         limits: Limits {
             max_block_size: tftp.max_block_size,
@@ -555,7 +604,7 @@ fn tftp_settings(settings: &Settings) -> TftpSettings {
         sources: SourceLimits {
             per_second: tftp.rate_per_source,
             half_open: tftp.half_open_per_source,
-            exempt: relays.clone(),
+            exempt: settings.relays().into(),
         },
         relays,
         ..TftpSettings::default()
@@ -567,7 +616,7 @@ fn http_settings(settings: &Settings) -> HttpSettings {
     HttpSettings {
         max_connections: http.max_connections,
         connections_per_source: http.connections_per_source,
-        exempt: settings.tftp.relays.as_slice().into(),
+        exempt: settings.relays().into(),
         header_timeout: http.header_timeout,
         stall_timeout: http.stall_timeout,
         lifetime: http.lifetime,

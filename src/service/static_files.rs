@@ -95,12 +95,16 @@ impl StaticRoot {
     /// [`Refusal::Busy`] where the system cannot read it now.
     pub async fn open(&self, name: &str) -> Result<Content, Refusal> {
         let found = self.look_up(name).await;
-        let within = || self.root.to_str()?.strip_prefix('/');
-        let prefixed = || name.strip_prefix(within()?)?.strip_prefix('/');
-        match (found, prefixed()) {
+        match (found, self.prefixed(name)) {
             (Err(Refusal::NotFound), Some(name)) => self.look_up(name).await,
             (found, _) => found,
         }
+    }
+
+    /// The name within the folder where `name` begins with the folder's own path.
+    pub fn prefixed<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let root = self.root.to_str()?.strip_prefix('/')?;
+        name.strip_prefix(root)?.strip_prefix('/')
     }
 
     async fn look_up(&self, name: &str) -> Result<Content, Refusal> {

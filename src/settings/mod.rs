@@ -1,8 +1,10 @@
 //! Floor 2: `hardline.toml`, read once into types. docs/settings.md describes every key.
 
+mod cmts;
 mod dns;
 mod error;
 mod etypes;
+mod lease;
 mod library;
 mod services;
 mod text;
@@ -18,12 +20,14 @@ use crate::model::{Delivery, Family};
 use crate::value::{Fqdn, Realm};
 use crate::wire::kerberos::PrincipalName;
 use crate::wire::tlv::EncryptAlgorithm;
+pub use cmts::{Cmts, CmtsList};
 pub use dns::{Dns, Resolver, StaticRecord};
 pub use error::SettingsError;
 pub use etypes::EtypePolicy;
+pub use lease::{ClassRules, LeaseSource, LeaseSourceKind, OnFailure, OneTimeNames, Report, Verify, VerifyMode};
 pub use library::MibSettings;
 use services::Listening;
-pub use services::{Crl, Expiry, FqdnClients, FqdnTable, Http, Kdc, Keymgmt, Service, Snmp, Tftp};
+pub use services::{Admin, Crl, Expiry, FqdnClients, FqdnTable, Http, Kdc, Keymgmt, Service, Snmp, Tftp};
 pub use text::{AgentPort, Listen, ListenError, UrlHost};
 
 /// How the file of a secure device is encrypted, where its template does not say otherwise (profile P24).
@@ -89,6 +93,8 @@ pub struct DeliverySettings {
     /// How long ended attempts, their ladders and files are kept.
     #[serde(deserialize_with = "text::read_duration")]
     pub keep: Duration,
+    /// `[delivery.names]`.
+    pub names: OneTimeNames,
 }
 
 impl Default for DeliverySettings {
@@ -100,6 +106,7 @@ impl Default for DeliverySettings {
             provisioning_timer: Duration::from_secs(600),
             url_host: UrlHost::Address,
             keep: Duration::from_secs(30 * 86_400),
+            names: OneTimeNames::default(),
         }
     }
 }
@@ -213,12 +220,27 @@ pub struct Settings {
     /// `[resolver]`.
     #[serde(default)]
     pub resolver: Resolver,
-    /// `[delivery]`.
+    /// `[admin]`.
     #[serde(default)]
-    pub delivery: DeliverySettings,
+    pub admin: Admin,
     /// `[mib]`.
     #[serde(default)]
     pub mib: MibSettings,
+    /// `[delivery]`.
+    #[serde(default)]
+    pub delivery: DeliverySettings,
+    /// Every `[[lease_source]]`, in the order they are asked.
+    #[serde(default)]
+    pub lease_source: Vec<LeaseSource>,
+    /// `[verify]`.
+    #[serde(default)]
+    pub verify: Option<Verify>,
+    /// `[report]`.
+    #[serde(default)]
+    pub report: Report,
+    /// Every `[[cmts]]`.
+    #[serde(default)]
+    pub cmts: CmtsList,
     /// `[profile]`.
     #[serde(default)]
     pub profile: ProfileSettings,
@@ -290,6 +312,7 @@ impl Settings {
             &mut self.database,
             &mut self.master_key,
             &mut self.delivery.static_root,
+            &mut self.admin.token_file,
             &mut kdc.certificate,
             &mut kdc.key,
         ];
@@ -300,7 +323,8 @@ impl Settings {
             .chain(&mut kdc.crl.files)
             .chain(&mut self.profile.path)
             .chain(&mut self.mib.path)
-            .chain(&mut self.profile.candidates);
+            .chain(&mut self.profile.candidates)
+            .chain(self.lease_source.iter_mut().flat_map(LeaseSource::paths));
         for path in single.into_iter().chain(lists) {
             *path = folder.join(&*path);
         }
@@ -391,6 +415,7 @@ impl Settings {
                 "name the operator as its certificate does",
             );
         }
+        self.lease_mistakes(&mut wrong);
         errors
     }
 
@@ -403,6 +428,7 @@ impl Settings {
             Service::Tftp => &self.tftp,
             Service::Http => &self.http,
             Service::Dns => &self.dns,
+            Service::Admin => &self.admin,
         }
     }
 

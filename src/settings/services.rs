@@ -38,11 +38,13 @@ pub enum Service {
     Http,
     /// Names and addresses, UDP and TCP.
     Dns,
+    /// The operator's programs, by HTTP: leases, one-time names, status.
+    Admin,
 }
 
 impl Service {
     /// Every service.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Kdc,
         Self::Keymgmt,
         Self::Fqdn,
@@ -50,6 +52,7 @@ impl Service {
         Self::Tftp,
         Self::Http,
         Self::Dns,
+        Self::Admin,
     ];
 
     /// Its name: of its table, in logs and in the `ready` line.
@@ -62,6 +65,7 @@ impl Service {
             Self::Tftp => "tftp",
             Self::Http => "http",
             Self::Dns => "dns",
+            Self::Admin => "admin",
         }
     }
 
@@ -75,6 +79,7 @@ impl Service {
             Self::Tftp => 69,
             Self::Http => 80,
             Self::Dns => 53,
+            Self::Admin => 8080,
         }
     }
 }
@@ -105,7 +110,7 @@ macro_rules! listening {
     )+};
 }
 
-listening!(FqdnTable, Http, Kdc, Keymgmt, Snmp, Tftp, super::Dns);
+listening!(Admin, FqdnTable, Http, Kdc, Keymgmt, Snmp, Tftp, super::Dns);
 
 /// `[fqdn]`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -286,6 +291,29 @@ impl Default for Http {
             header_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
             lifetime: Duration::from_secs(3_600),
+        }
+    }
+}
+
+/// `[admin]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Whether it runs; without a table it does not.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Where it listens. It speaks plain HTTP: keep it on loopback, or behind a proxy that speaks TLS.
+    pub listen: Vec<Listen>,
+    /// The file with the token that every request carries, mode 0600.
+    pub token_file: PathBuf,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            listen: Vec::new(),
+            token_file: "admin.token".into(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! device, and so that what was acknowledged survives a `kill -9` the next instant: every method that writes returns
 //! when its write is durable, except [`Store::refused`], which says so.
 
+mod lease;
 mod master_key;
 mod sqlite;
 
@@ -13,11 +14,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::model::{Attempt, AttemptId, Device, NewOrder, Order, OrderId, OrderOutcome, Step, StepId};
+use crate::model::{Attempt, AttemptId, Device, Lease, NewOrder, Order, OrderId, OrderOutcome, Step, StepId};
 use crate::profile::{Oui, Vendor};
 use crate::value::{EngineId, Fqdn, MacAddress, Secret, Timestamp};
 use crate::wire::kerberos::PrincipalName;
 
+pub use lease::OneTimeName;
 pub use master_key::{MasterKey, MasterKeyError, SealError};
 pub use sqlite::SqliteStore;
 
@@ -234,6 +236,37 @@ pub trait Store: Send + Sync + 'static {
     /// Marks every key that a newer version of its principal has replaced, to be forgotten after `keep`, and forgets those
     /// whose time has come; how many that were. A key that is marked already keeps its time.
     async fn retire_keys(&self, now: Timestamp, keep: Duration) -> Result<u64, StoreError>;
+
+    /// The lease of an address.
+    async fn lease(&self, address: IpAddr) -> Result<Option<Lease>, StoreError>;
+    /// A device's leases, the one that was obtained or renewed last first.
+    async fn leases_of(&self, mac: MacAddress) -> Result<Vec<Lease>, StoreError>;
+    /// Leases in the order of their addresses as text, at most `limit`, after `after`.
+    async fn leases(&self, after: Option<IpAddr>, limit: usize) -> Result<Vec<Lease>, StoreError>;
+    /// Adds or replaces leases: all of them, or none.
+    async fn put_leases(&self, leases: Vec<Lease>) -> Result<(), StoreError>;
+    /// Stores what a DHCP server told: `told` as it follows the address' present lease ([`Lease::following`]), which is
+    /// returned.
+    async fn follow_lease(&self, told: Lease) -> Result<Lease, StoreError>;
+    /// Removes the lease of an address; whether there was one.
+    async fn remove_lease(&self, address: IpAddr) -> Result<bool, StoreError>;
+    /// Stores a one-time name.
+    async fn put_name(&self, name: OneTimeName) -> Result<(), StoreError>;
+    /// The one-time name with this digest.
+    async fn name(&self, digest: [u8; 32]) -> Result<Option<OneTimeName>, StoreError>;
+    /// Takes a one-time name for a delivery to `by`; whether it could be taken. One for a single download cannot be once
+    /// it was delivered, nor while another address has taken it after `stale`.
+    async fn claim_name(
+        &self,
+        digest: [u8; 32],
+        by: IpAddr,
+        at: Timestamp,
+        stale: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Notes how the delivery by a name ended: whole at an instant, or not.
+    async fn release_name(&self, digest: [u8; 32], delivered: Option<Timestamp>) -> Result<(), StoreError>;
+    /// Counts the changes by other processes that were noticed: what was read before it moved on may be stale.
+    fn revision(&self) -> u64;
 
     /// The engine id of this installation, and the boots count of an engine that starts now: one more than any engine
     /// that started before, on whatever node (RFC 3414 §2.2).

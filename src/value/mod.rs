@@ -16,7 +16,7 @@ pub use oid::{Oid, OidError};
 pub use random::{OsRandom, Random, SeededRandom};
 pub use realm::{Realm, RealmError};
 pub use secret::Secret;
-pub use timestamp::Timestamp;
+pub use timestamp::{Timestamp, TimestampError, rfc3339};
 
 /// Lower-case hexadecimal text of `bytes`, without separators.
 pub fn hex(bytes: &[u8]) -> String {

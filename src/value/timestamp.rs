@@ -1,6 +1,7 @@
 //! Instants, in UTC.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z, the resolution of Kerberos (RFC 4120 §5.2.4).
@@ -92,6 +93,108 @@ impl Timestamp {
     }
 }
 
+/// The text is no instant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not an instant: expected one such as 2026-11-25T21:57:46Z")]
+pub struct TimestampError(pub String);
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    /// Reads RFC 3339 and what databases make of it: `T` or a blank between date and time, perhaps a fraction, and `Z`, an
+    /// offset such as `+00`, `+01:00`, `-0530`, or nothing for UTC.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        date_and_time(text.trim()).ok_or_else(|| TimestampError(text.chars().take(40).collect()))
+    }
+}
+
+fn date_and_time(text: &str) -> Option<Timestamp> {
+    let (date, rest) = text.split_once(['T', ' '])?;
+    let zone = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
+    let (time, zone) = rest.split_at(zone);
+    let (time, fraction) = time.trim_end().split_once('.').unwrap_or((time.trim_end(), ""));
+    let mut date = date.splitn(3, '-');
+    let mut time = time.splitn(3, ':');
+    let next = |parts: &mut std::str::SplitN<'_, char>| -> Option<u32> { parts.next()?.parse().ok() };
+    let (year, month, day) = (next(&mut date)?, next(&mut date)?, next(&mut date)?);
+    let (hour, minute, second) = (next(&mut time)?, next(&mut time)?, next(&mut time)?);
+    let civil = Timestamp::from_civil(i64::from(year), month, day, hour, minute, second)?;
+    if !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let micros: i64 = format!("{fraction:0<6}").get(..6)?.parse().ok()?;
+    Some(Timestamp(civil.0 - offset_seconds(zone)? * 1_000_000 + micros))
+}
+
+/// The seconds that a zone is ahead of UTC.
+fn offset_seconds(zone: &str) -> Option<i64> {
+    let sign = match zone.bytes().next() {
+        None => return Some(0),
+        Some(b'Z' | b'z') => return (zone.len() == 1).then_some(0),
+        Some(b'+') => 1,
+        _ => -1,
+    };
+    let digits: String = zone.chars().skip(1).filter(|c| *c != ':').collect();
+    let hours: i64 = digits.get(..2)?.parse().ok()?;
+    let minutes: i64 = match digits.get(2..) {
+        None | Some("") => 0,
+        Some(minutes) => minutes.parse().ok().filter(|minutes| *minutes < 60)?,
+    };
+    (hours < 24).then_some(sign * (hours * 3_600 + minutes * 60))
+}
+
+/// Instants as RFC 3339 text, for serde's `with`.
+pub mod rfc3339 {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Timestamp;
+
+    /// Writes the text.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(instant: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(instant)
+    }
+
+    /// Reads the text.
+    ///
+    /// # Errors
+    /// It is no instant.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+
+    /// The same where there may be none.
+    pub mod optional {
+        use serde::{Deserialize, Deserializer, Serializer};
+
+        use super::Timestamp;
+
+        /// Writes the text, or null.
+        ///
+        /// # Errors
+        /// The serializer's.
+        pub fn serialize<S: Serializer>(instant: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+            match instant {
+                Some(instant) => serializer.collect_str(instant),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// Reads the text, or null.
+        ///
+        /// # Errors
+        /// It is no instant.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+            let text = Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+            text.map(|text| text.parse().map_err(serde::de::Error::custom))
+                .transpose()
+        }
+    }
+}
+
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,7 +232,39 @@ mod tests {
         assert_eq!(Timestamp::from_civil(1970, 1, 1, 0, 0, 0), Some(Timestamp(0)));
     }
 
+    #[test]
+    fn every_spelling_that_is_read() {
+        for text in [
+            "2026-11-25T21:57:46Z",
+            "2026-11-25 21:57:46",
+            "2026-11-25 21:57:46.000000+00",
+            "2026-11-25T22:57:46+01:00",
+            "2026-11-25 16:27:46 -0530",
+        ] {
+            assert_eq!(text.parse(), Ok(Timestamp::from_unix(1_795_643_866)), "{text}");
+        }
+        for wrong in [
+            "",
+            "now",
+            "2026-11-25",
+            "0000-00-00 00:00:00",
+            "2026-11-25 21:57:46 CET",
+            "2026-11-25T21:57Z",
+            "2026-11-25T21:57:46+",
+            "2026-11-25T21:57:46Zx",
+            "2026-11-25T21:57:46.x",
+        ] {
+            assert!(wrong.parse::<Timestamp>().is_err(), "{wrong}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_shown_reads_back(millis in 0i64..4_000_000_000_000) {
+            let instant = Timestamp(millis * 1000);
+            prop_assert_eq!(instant.to_string().parse(), Ok(instant));
+        }
+
         #[test]
         fn civil_and_back(seconds in 0i64..253_402_300_799) {
             let instant = Timestamp::from_unix(seconds);

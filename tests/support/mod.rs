@@ -4,7 +4,9 @@
 
 pub mod capture;
 pub mod client;
+pub mod fetch;
 pub mod lossy;
+pub mod peers;
 pub mod server;
 
 pub use capture::{Capture, assert_well_formed, field};

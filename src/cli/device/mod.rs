@@ -1,7 +1,6 @@
 //! `hardline device`: the device records and their attempts. Works on the database directly, also while the server
 //! runs, which sees every change within a second.
 
-mod csv;
 mod ladder;
 mod order;
 mod transfer;

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::csv;
-use crate::cli::{CliError, output, pki};
+use crate::cli::{CliError, csv, output, pki};
 use crate::model::{Delivery, Device};
 use crate::store::{SqliteStore, Store};
 use crate::value::{MacAddress, Timestamp};

@@ -1,8 +1,11 @@
 //! eUE-22 and eUE-23: who gets the file, and what follows.
 
 use super::*;
-use crate::model::{AttemptResult, Outcome};
-use crate::store::StoredFile;
+use crate::model::{AttemptResult, Outcome, ServedFile};
+use crate::settings::OneTimeNames;
+use crate::store::{OneTimeName, StoredFile};
+use crate::value::Secret;
+use crate::wire::tlv::EncryptAlgorithm;
 
 fn stored(attempt: &Attempt) -> StoredFile {
     StoredFile {
@@ -12,12 +15,73 @@ fn stored(attempt: &Attempt) -> StoredFile {
     }
 }
 
+/// Whether the file of an attempt may be fetched while names have no limits of their own.
+fn fetch(
+    of: &Attempt,
+    device: &Device,
+    newest: Option<Attempt>,
+    source: Option<IpAddr>,
+) -> Result<Attempt, FetchRefused> {
+    may_fetch(
+        &stored(of),
+        device,
+        newest,
+        source,
+        &OneTimeNames::default(),
+        seconds(9),
+    )
+}
+
+#[test]
+fn a_cmts_fetches_by_the_name_alone() {
+    let attempt = attempt_in(Flow::Secure, Phase::Told);
+    assert!(fetch(&attempt, &device(Flow::Secure), Some(attempt.clone()), None).is_ok());
+    let ended = attempt_in(Flow::Secure, Phase::Ended);
+    assert!(fetch(&ended, &device(Flow::Secure), Some(ended.clone()), None).is_err());
+}
+
+#[test]
+fn a_single_download_ends_with_the_first_delivery_and_a_lifetime_with_time() {
+    let allowed = |phase, names: &OneTimeNames, now| {
+        let attempt = attempt_with_file(phase);
+        let (file, source) = (stored(&attempt), Some(peer().ip()));
+        may_fetch(&file, &device(Flow::Secure), Some(attempt), source, names, now).map(drop)
+    };
+    let single = OneTimeNames {
+        single_download: true,
+        lifetime: None,
+    };
+    assert_eq!(allowed(Phase::Told, &single, seconds(9)), Ok(()));
+    assert_eq!(allowed(Phase::Delivered, &single, seconds(9)), Err(FetchRefused::Used));
+    let short = OneTimeNames {
+        single_download: false,
+        lifetime: Some(Duration::from_secs(60)),
+    };
+    assert_eq!(allowed(Phase::Delivered, &short, seconds(59)), Ok(()));
+    assert_eq!(allowed(Phase::Told, &short, seconds(60)), Err(FetchRefused::Expired));
+}
+
+/// An attempt whose file was made at second 0.
+fn attempt_with_file(phase: Phase) -> Attempt {
+    let mut attempt = attempt_in(Flow::Secure, phase);
+    attempt.file = Some(ServedFile {
+        name: "name".into(),
+        url: "tftp://192.0.2.1/name".into(),
+        hash: vec![0; 20],
+        algorithm: EncryptAlgorithm::None,
+        key: Secret::default(),
+        size: 3,
+        made: seconds(0),
+    });
+    attempt
+}
+
 #[test]
 fn eue_22_the_device_may_fetch_from_when_its_file_is_made_until_its_attempt_ends() {
     for flow in [Flow::Secure, Flow::Hybrid] {
         for phase in [Phase::Enrolled, Phase::Told, Phase::Delivered, Phase::Ended] {
             let attempt = attempt_in(flow, phase);
-            let allowed = may_fetch(&stored(&attempt), &device(flow), Some(attempt), peer().ip());
+            let allowed = fetch(&attempt, &device(flow), Some(attempt.clone()), Some(peer().ip()));
             match phase {
                 Phase::Ended => assert_eq!(allowed.err(), Some(FetchRefused::Over), "{flow}"),
                 _ => assert!(allowed.is_ok(), "{flow} {phase:?}"),
@@ -30,9 +94,9 @@ fn eue_22_the_device_may_fetch_from_when_its_file_is_made_until_its_attempt_ends
 fn eue_22_a_file_of_a_replaced_attempt_is_refused() {
     let old = attempt_in(Flow::Secure, Phase::Told);
     let new = attempt_in(Flow::Hybrid, Phase::Told);
-    let refused = may_fetch(&stored(&old), &device(Flow::Secure), Some(new), peer().ip());
+    let refused = fetch(&old, &device(Flow::Secure), Some(new), Some(peer().ip()));
     assert_eq!(refused.err(), Some(FetchRefused::Over));
-    let gone = may_fetch(&stored(&old), &device(Flow::Secure), None, peer().ip());
+    let gone = fetch(&old, &device(Flow::Secure), None, Some(peer().ip()));
     assert_eq!(gone.err(), Some(FetchRefused::Over));
 }
 
@@ -53,7 +117,7 @@ fn only_the_devices_own_addresses_fetch_its_file() {
         ("2001:db8::8", false, false),
     ] {
         for (device, expected) in [(&known, by_record), (&unnamed, by_attempt)] {
-            let allowed = may_fetch(&stored(&attempt), device, Some(attempt.clone()), ip(source));
+            let allowed = fetch(&attempt, device, Some(attempt.clone()), Some(ip(source)));
             assert_eq!(allowed.is_ok(), expected, "{source}");
             if !expected {
                 assert_eq!(allowed.err(), Some(FetchRefused::Address), "{source}");
@@ -131,4 +195,41 @@ fn basic_flow_an_attempt_begins_with_the_request_by_name() {
     );
     let again = fetched(Some(attempt));
     assert_eq!(again.replaced.unwrap().result, Some(AttemptResult::Replaced));
+}
+
+#[test]
+fn a_one_time_name_ends_with_its_time_its_delivery_and_its_lease() {
+    let name = OneTimeName {
+        digest: OneTimeName::digest_of("x"),
+        mac: MAC,
+        address: None,
+        file: None,
+        single: true,
+        created: seconds(0),
+        expires: seconds(60),
+        claimed: None,
+        delivered: None,
+    };
+    let here = Some(ip("192.0.2.7"));
+    assert_eq!(may_use(&name, here, seconds(59)), Ok(()));
+    assert_eq!(may_use(&name, here, seconds(60)), Err(NameRefused::Expired));
+    let bound = OneTimeName {
+        address: Some(ip("192.0.2.8")),
+        ..name.clone()
+    };
+    assert_eq!(
+        may_use(&bound, here, seconds(1)),
+        Err(NameRefused::Address(ip("192.0.2.8")))
+    );
+    assert_eq!(may_use(&bound, Some(ip("::ffff:192.0.2.8")), seconds(1)), Ok(()));
+    assert_eq!(may_use(&bound, None, seconds(1)), Ok(()));
+    let used = OneTimeName {
+        delivered: Some(seconds(1)),
+        ..name
+    };
+    assert_eq!(may_use(&used, here, seconds(2)), Err(NameRefused::Used));
+    assert_eq!(
+        may_use(&OneTimeName { single: false, ..used }, here, seconds(2)),
+        Ok(())
+    );
 }

@@ -197,7 +197,8 @@ impl World {
             mac: MAC,
             octets: Vec::new(),
         };
-        let allowed = may_fetch(&file, &self.device, Some(newest), ip(source));
+        let names = crate::settings::OneTimeNames::default();
+        let allowed = may_fetch(&file, &self.device, Some(newest), Some(ip(source)), &names, self.now());
         let handed = allowed.is_ok();
         let change = allowed
             .ok()

@@ -78,6 +78,7 @@ fn file(algorithm: EncryptAlgorithm, iv: IvSource) -> (ServedFile, FileKey) {
         algorithm,
         key: key.material(),
         size: 64,
+        made: Timestamp::default(),
     };
     (file, key)
 }

@@ -6,6 +6,7 @@
 mod batch;
 mod cache;
 mod keying;
+mod leases;
 mod orders;
 mod plain;
 mod refusals;
@@ -27,13 +28,14 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Change, MasterKey, Recovery, Refusal, ServiceKey, Store, StoreError, StoredFile, WakeUpSent};
-use crate::model::{Attempt, AttemptId, Device, NewOrder, Order, OrderId, OrderOutcome, Step};
+use super::{Change, MasterKey, OneTimeName, Recovery, Refusal, ServiceKey, Store, StoreError, StoredFile, WakeUpSent};
+use crate::model::{Attempt, AttemptId, Device, Lease, NewOrder, Order, OrderId, OrderOutcome, Step};
 use crate::profile::{Oui, Vendor};
 use crate::value::{EngineId, Fqdn, MacAddress, OsRandom, Random, Timestamp};
 use crate::wire::kerberos::PrincipalName;
 use batch::{Prepared, Waiting};
 use cache::Cache;
+use leases::LeaseJob;
 use orders::OrderJob;
 use rows::{DeviceRow, KeyRow, RowError};
 use writer::{Answer, Job, Writer};
@@ -59,6 +61,8 @@ struct Shared {
     /// The newest file of a device: it is fetched within seconds of being made.
     files: Cache<SealedFile>,
     refusals_dropped: AtomicU64,
+    /// Counts the commits of other processes that were noticed.
+    revision: AtomicU64,
 }
 
 /// A file as its row has it.
@@ -151,6 +155,7 @@ impl SqliteStore {
             attempts: Cache::new(CACHED),
             files: Cache::new(CACHED_FILES),
             refusals_dropped: AtomicU64::new(0),
+            revision: AtomicU64::new(0),
         });
         let mut connection = options(path).connect().await.map_err(|error| shared.failed(error))?;
         schema::migrate(&mut connection)
@@ -434,6 +439,89 @@ impl Store for SqliteStore {
 
     async fn retire_keys(&self, now: Timestamp, keep: Duration) -> Result<u64, StoreError> {
         self.ask(|answer| Job::RetireKeys(now, now.plus(keep), answer)).await
+    }
+
+    async fn lease(&self, address: IpAddr) -> Result<Option<Lease>, StoreError> {
+        let sql = format!("SELECT {} FROM leases WHERE address = ?", leases::LEASE);
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(address.to_canonical().to_string());
+        Ok(self.read(query, leases::lease).await?.pop())
+    }
+
+    async fn leases_of(&self, mac: MacAddress) -> Result<Vec<Lease>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM leases WHERE mac = ? ORDER BY max(obtained, coalesce(renewed, 0)) DESC, address LIMIT 1000",
+            leases::LEASE
+        );
+        self.read(sqlx::query(AssertSqlSafe(sql)).bind(mac.to_string()), leases::lease)
+            .await
+    }
+
+    async fn leases(&self, after: Option<IpAddr>, most: usize) -> Result<Vec<Lease>, StoreError> {
+        let sql = format!(
+            "SELECT {} FROM leases WHERE address > ? ORDER BY address LIMIT ?",
+            leases::LEASE
+        );
+        let after = after
+            .map(|address| address.to_canonical().to_string())
+            .unwrap_or_default();
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(after).bind(limit(most));
+        self.read(query, leases::lease).await
+    }
+
+    async fn put_leases(&self, leases: Vec<Lease>) -> Result<(), StoreError> {
+        self.ask(|answer| Job::Lease(LeaseJob::Put(leases, answer))).await
+    }
+
+    async fn follow_lease(&self, told: Lease) -> Result<Lease, StoreError> {
+        self.ask(|answer| Job::Lease(LeaseJob::Follow(told, answer))).await
+    }
+
+    async fn remove_lease(&self, address: IpAddr) -> Result<bool, StoreError> {
+        self.ask(|answer| Job::Lease(LeaseJob::Remove(address, answer))).await
+    }
+
+    async fn put_name(&self, name: OneTimeName) -> Result<(), StoreError> {
+        self.ask(|answer| Job::Lease(LeaseJob::PutName(name, answer))).await
+    }
+
+    async fn name(&self, digest: [u8; 32]) -> Result<Option<OneTimeName>, StoreError> {
+        let sql = format!("SELECT {} FROM names WHERE digest = ?", leases::NAME);
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(digest.to_vec());
+        Ok(self.read(query, leases::name).await?.pop())
+    }
+
+    async fn claim_name(
+        &self,
+        digest: [u8; 32],
+        by: IpAddr,
+        at: Timestamp,
+        stale: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.ask(|answer| {
+            Job::Lease(LeaseJob::Claim {
+                digest,
+                by,
+                at,
+                stale,
+                answer,
+            })
+        })
+        .await
+    }
+
+    async fn release_name(&self, digest: [u8; 32], delivered: Option<Timestamp>) -> Result<(), StoreError> {
+        self.ask(|answer| {
+            Job::Lease(LeaseJob::Release {
+                digest,
+                delivered,
+                answer,
+            })
+        })
+        .await
+    }
+
+    fn revision(&self) -> u64 {
+        self.shared.revision.load(Ordering::Relaxed)
     }
 
     async fn start_engine(&self) -> Result<(EngineId, u32), StoreError> {

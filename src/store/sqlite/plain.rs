@@ -2,6 +2,7 @@
 
 use sqlx::{Connection, Row, SqliteConnection};
 
+use super::leases;
 use super::rows::{self, DeviceRow, KeyRow, RowError};
 use crate::model::AttemptResult;
 use crate::store::Refusal;
@@ -175,6 +176,7 @@ pub(super) async fn sweep(
     ] {
         sqlx::query(statement).bind(now.0).execute(&mut *transaction).await?;
     }
+    leases::sweep(&mut transaction, before).await?;
     transaction.commit().await?;
     rows.iter()
         .map(|row| {

@@ -200,6 +200,8 @@ struct FileRecord<'a> {
     hash: String,
     algorithm: EncryptAlgorithm,
     size: usize,
+    #[serde(default)]
+    made: Timestamp,
 }
 
 /// An attempt in its new state as its row has it.
@@ -243,6 +245,7 @@ impl AttemptRow {
                 hash: hex(&file.hash),
                 algorithm: file.algorithm,
                 size: file.size,
+                made: file.made,
             }),
         };
         let record = json(&record);
@@ -329,6 +332,7 @@ pub(super) fn attempt(row: &SqliteRow, key: &MasterKey) -> Result<Attempt, RowEr
             algorithm: file.algorithm,
             key: file_key,
             size: file.size,
+            made: file.made,
         })
     });
     let result: Option<AttemptResult> = row

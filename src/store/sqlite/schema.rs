@@ -155,6 +155,34 @@ const MIGRATIONS: &[&[&str]] = &[
             PRIMARY KEY (oui, type_identifier)
         ) STRICT, WITHOUT ROWID",
     ],
+    &[
+        // Leases that were told to this installation, by address.
+        "CREATE TABLE leases (
+        address TEXT PRIMARY KEY,
+        mac TEXT NOT NULL,
+        cm_mac TEXT,
+        relay TEXT,
+        class TEXT,
+        obtained INTEGER NOT NULL,
+        renewed INTEGER,
+        expires INTEGER
+    ) STRICT, WITHOUT ROWID",
+        "CREATE INDEX leases_of_device ON leases (mac, obtained)",
+        "CREATE INDEX leases_expires ON leases (expires)",
+        "CREATE TABLE names (
+        digest BLOB PRIMARY KEY,
+        mac TEXT NOT NULL,
+        address TEXT,
+        file TEXT,
+        single INTEGER NOT NULL,
+        created INTEGER NOT NULL,
+        expires INTEGER NOT NULL,
+        claimed_by TEXT,
+        claimed_at INTEGER,
+        delivered INTEGER
+    ) STRICT, WITHOUT ROWID",
+        "CREATE INDEX names_expires ON names (expires)",
+    ],
 ];
 
 /// The schema is one that this program does not know.

@@ -1,6 +1,7 @@
 //! The store's promises, against a database in a temporary folder.
 
 mod keying;
+mod leases;
 
 use super::*;
 use crate::mib::MibDialect;
@@ -119,6 +120,7 @@ fn full(last: u8, seed: u64) -> Attempt {
         algorithm: EncryptAlgorithm::Aes128Cbc,
         key: Secret::from(&b"filekey-filekey-"[..]),
         size: 1234,
+        made: NOW,
     };
     Attempt {
         session: Some(session),

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use super::batch::{self, Waiting};
+use super::leases::LeaseJob;
 use super::orders::{self, OrderJob};
 use super::refusals::Limiter;
 use super::rows::{DeviceRow, KeyRow};
@@ -41,6 +42,7 @@ pub(super) enum Job {
     ForgetVendor(String, Option<String>, Answer<u64>),
     StartEngine(Answer<(EngineId, u32)>),
     Order(OrderJob),
+    Lease(LeaseJob),
     /// Forgets one portion of what has served its time; whether there is more.
     Sweep {
         now: Timestamp,
@@ -213,6 +215,7 @@ impl Writer {
                 let _ = answer.send(result.map_err(|error| error.into_store(&shared.what)));
             }
             Job::Order(job) => self.order(job).await,
+            Job::Lease(job) => job.run(&mut self.connection, &shared).await,
             Job::Sweep { now, before, answer } => {
                 let result = plain::sweep(&mut self.connection, now, before).await;
                 if let Ok(swept) = &result {
@@ -289,6 +292,7 @@ async fn notice_others(
         shared.devices.clear();
         shared.attempts.clear();
         shared.files.clear();
+        shared.revision.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! Comma-separated values (RFC 4180), with the line where each row begins.
 
 /// One row: its line, from 1, and its fields; or what is wrong with it.
-pub(super) type Row = (usize, Result<Vec<String>, &'static str>);
+pub(in crate::cli) type Row = (usize, Result<Vec<String>, &'static str>);
 
 /// The rows of `text`; empty lines are none.
-pub(super) fn rows(text: &str) -> Vec<Row> {
+pub(in crate::cli) fn rows(text: &str) -> Vec<Row> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut rows = Vec::new();
     let mut rest = text;
@@ -76,7 +76,7 @@ fn field(text: &str) -> Result<(String, &str), &'static str> {
 }
 
 /// A field as it is written: in quotes where it needs them.
-pub(super) fn quoted(field: &str) -> String {
+pub(in crate::cli) fn quoted(field: &str) -> String {
     let plain = !field.contains([',', '"', '\n', '\r']) && field.trim() == field;
     if plain {
         field.to_owned()

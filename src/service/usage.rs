@@ -1,0 +1,414 @@
+//! What is told of deliveries: two lines a client, counters, and a report now and then.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::files::Outcome;
+use crate::model::Delivery;
+use crate::settings::Report;
+use crate::value::{MacAddress, Timestamp};
+
+/// Clients that are counted one by one. Beyond it the one with the fewest requests gives way.
+const CLIENTS: usize = 1_024;
+
+/// A request as it is told of.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The protocol.
+    pub protocol: Delivery,
+    /// Where it came from.
+    pub peer: SocketAddr,
+    /// The client's address, where a CMTS stands between.
+    pub client: Option<IpAddr>,
+    /// The device.
+    pub mac: Option<MacAddress>,
+    /// The class of its lease, a word of the settings.
+    pub class: String,
+    /// The file.
+    pub file: String,
+    /// The verdict's word.
+    pub verdict: &'static str,
+    /// Why it was marked or refused.
+    pub doubt: Option<String>,
+}
+
+/// Counts and tells.
+pub struct Usage {
+    settings: Report,
+    period: Mutex<Period>,
+    last: Mutex<Option<UsageReport>>,
+    lines: Mutex<Lines>,
+}
+
+struct Period {
+    from: Timestamp,
+    results: BTreeMap<(String, &'static str), Count>,
+    refused: BTreeMap<&'static str, u64>,
+    clients: HashMap<IpAddr, Talker>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    requests: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Talker {
+    requests: u64,
+    bytes: u64,
+    refused: u64,
+}
+
+/// Lines of the present second.
+struct Lines {
+    second: Instant,
+    written: u32,
+    suppressed: u64,
+}
+
+/// The usage of a period.
+#[derive(Debug, Clone, Serialize)]
+pub struct UsageReport {
+    /// Since when.
+    pub from: String,
+    /// Until when.
+    pub to: String,
+    /// Requests.
+    pub requests: u64,
+    /// Octets that were delivered.
+    pub bytes: u64,
+    /// By class and result.
+    pub by_class: Vec<ClassUsage>,
+    /// How often, by the reason for which requests were refused.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// The clients with the most requests.
+    pub top: Vec<ClientUsage>,
+}
+
+/// The usage of one class with one result.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClassUsage {
+    /// The class.
+    pub class: String,
+    /// `complete`, `failed` or `refused`; `marked` besides where it was served without approval.
+    pub result: &'static str,
+    /// Requests.
+    pub requests: u64,
+    /// Octets.
+    pub bytes: u64,
+}
+
+/// The usage of one client.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClientUsage {
+    /// Its address.
+    pub client: IpAddr,
+    /// Requests.
+    pub requests: u64,
+    /// Octets.
+    pub bytes: u64,
+    /// Requests that were refused.
+    pub refused: u64,
+}
+
+impl Period {
+    fn new() -> Self {
+        Self {
+            from: Timestamp::now(),
+            results: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            clients: HashMap::new(),
+        }
+    }
+
+    fn count(&mut self, class: &str, result: &'static str, bytes: u64) {
+        let count = self.results.entry((class.to_owned(), result)).or_default();
+        count.requests += 1;
+        count.bytes += bytes;
+    }
+
+    fn talker(&mut self, client: IpAddr) -> &mut Talker {
+        if self.clients.len() >= CLIENTS && !self.clients.contains_key(&client) {
+            let least = self.clients.iter().min_by_key(|(_, talker)| talker.requests);
+            if let Some(least) = least.map(|(address, _)| *address) {
+                self.clients.remove(&least);
+            }
+        }
+        self.clients.entry(client).or_default()
+    }
+
+    fn report(&self, top: usize) -> UsageReport {
+        let mut clients: Vec<ClientUsage> = self
+            .clients
+            .iter()
+            .map(|(&client, talker)| ClientUsage {
+                client,
+                requests: talker.requests,
+                bytes: talker.bytes,
+                refused: talker.refused,
+            })
+            .collect();
+        clients.sort_by_key(|usage| (std::cmp::Reverse(usage.requests), usage.client));
+        clients.truncate(top);
+        let results = || self.results.iter().filter(|((_, result), _)| *result != "marked");
+        UsageReport {
+            from: self.from.to_string(),
+            to: Timestamp::now().to_string(),
+            requests: results().map(|(_, count)| count.requests).sum(),
+            bytes: results().map(|(_, count)| count.bytes).sum(),
+            by_class: self
+                .results
+                .iter()
+                .map(|((class, result), count)| ClassUsage {
+                    class: class.clone(),
+                    result,
+                    requests: count.requests,
+                    bytes: count.bytes,
+                })
+                .collect(),
+            refused: self.refused.clone(),
+            top: clients,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere leaves at worst a wrong count.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Usage {
+    /// Counts from now on.
+    pub fn new(settings: &Report) -> Self {
+        Self {
+            settings: settings.clone(),
+            period: Mutex::new(Period::new()),
+            last: Mutex::new(None),
+            lines: Mutex::new(Lines {
+                second: Instant::now(),
+                written: 0,
+                suppressed: 0,
+            }),
+        }
+    }
+
+    /// Whether a line may be written, and how many were not before it.
+    fn line(&self) -> Option<u64> {
+        if !self.settings.clients {
+            return None;
+        }
+        let limit = self.settings.lines_per_second;
+        let mut lines = lock(&self.lines);
+        if lines.second.elapsed() >= Duration::from_secs(1) {
+            lines.second = Instant::now();
+            lines.written = 0;
+        }
+        if limit != 0 && lines.written >= limit {
+            lines.suppressed += 1;
+            return None;
+        }
+        lines.written += 1;
+        Some(std::mem::take(&mut lines.suppressed))
+    }
+
+    /// The first line: a client asks.
+    pub fn requested(&self, told: &Told) {
+        metrics::counter!(
+            "hardline_delivery_requests_total",
+            "protocol" => told.protocol.as_str(), "class" => told.class.clone(), "verdict" => told.verdict
+        )
+        .increment(1);
+        let mut period = lock(&self.period);
+        period.talker(told.client.unwrap_or(told.peer.ip())).requests += 1;
+        if told.verdict == "marked" {
+            period.count(&told.class, "marked", 0);
+        }
+        drop(period);
+        if let Some(suppressed) = self.line() {
+            tracing::info!(
+                protocol = told.protocol.as_str(),
+                peer = %told.peer,
+                client = told.client.map(tracing::field::display),
+                mac = told.mac.map(tracing::field::display),
+                class = told.class,
+                file = told.file,
+                verdict = told.verdict,
+                doubt = told.doubt,
+                suppressed,
+                "file requested"
+            );
+        }
+    }
+
+    /// The second line of a request that is not served; `word` is the reason in counters.
+    pub fn refused(&self, told: &Told, word: &'static str, reason: &str) {
+        metrics::counter!(
+            "hardline_delivery_refused_total",
+            "protocol" => told.protocol.as_str(), "class" => told.class.clone(), "reason" => word
+        )
+        .increment(1);
+        let mut period = lock(&self.period);
+        period.count(&told.class, "refused", 0);
+        *period.refused.entry(word).or_default() += 1;
+        period.talker(told.client.unwrap_or(told.peer.ip())).refused += 1;
+        drop(period);
+        if let Some(suppressed) = self.line() {
+            tracing::info!(
+                protocol = told.protocol.as_str(),
+                peer = %told.peer,
+                mac = told.mac.map(tracing::field::display),
+                class = told.class,
+                file = told.file,
+                result = "refused",
+                reason,
+                suppressed,
+                "file not delivered"
+            );
+        }
+    }
+
+    /// The second line of one that was: how it ended.
+    pub fn finished(&self, told: &Told, outcome: &Outcome) {
+        let (result, reason, bytes, retransmissions, elapsed) = match outcome {
+            Outcome::Complete {
+                bytes,
+                retransmissions,
+                elapsed,
+            } => ("complete", None, *bytes, *retransmissions, *elapsed),
+            Outcome::Failed {
+                reason,
+                bytes,
+                retransmissions,
+                elapsed,
+            } => ("failed", Some(reason.as_str()), *bytes, *retransmissions, *elapsed),
+        };
+        let protocol = told.protocol.as_str();
+        metrics::counter!("hardline_delivery_bytes_total", "protocol" => protocol).increment(bytes);
+        metrics::histogram!("hardline_delivery_seconds", "protocol" => protocol, "result" => result)
+            .record(elapsed.as_secs_f64());
+        let mut period = lock(&self.period);
+        period.count(&told.class, result, bytes);
+        period.talker(told.client.unwrap_or(told.peer.ip())).bytes += bytes;
+        drop(period);
+        if let Some(suppressed) = self.line() {
+            tracing::info!(
+                protocol,
+                peer = %told.peer,
+                mac = told.mac.map(tracing::field::display),
+                class = told.class,
+                file = told.file,
+                result,
+                reason,
+                bytes,
+                ms = elapsed.as_secs_f64() * 1000.0,
+                retransmissions,
+                suppressed,
+                "{}",
+                if reason.is_none() { "file delivered" } else { "file not delivered" }
+            );
+        }
+    }
+
+    /// The usage of the present period so far, and of the last one.
+    pub fn reports(&self) -> (UsageReport, Option<UsageReport>) {
+        let present = lock(&self.period).report(self.settings.top);
+        (present, lock(&self.last).clone())
+    }
+
+    /// Writes the report of each period, until `stop` turns true.
+    pub async fn run(self: std::sync::Arc<Self>, mut stop: watch::Receiver<bool>) {
+        if self.settings.interval.is_zero() {
+            return;
+        }
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(self.settings.interval) => {}
+                () = super::shutdown::requested(&mut stop) => return,
+            }
+            let ended = std::mem::replace(&mut *lock(&self.period), Period::new());
+            let report = ended.report(self.settings.top);
+            let json = |value: Result<String, serde_json::Error>| value.unwrap_or_default();
+            tracing::info!(
+                from = report.from,
+                to = report.to,
+                requests = report.requests,
+                bytes = report.bytes,
+                by_class = json(serde_json::to_string(&report.by_class)),
+                refused = json(serde_json::to_string(&report.refused)),
+                top = json(serde_json::to_string(&report.top)),
+                "usage"
+            );
+            *lock(&self.last) = Some(report);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(client: u32, class: &str) -> Told {
+        Told {
+            protocol: Delivery::Tftp,
+            peer: SocketAddr::new(std::net::Ipv4Addr::from(client).into(), 1024),
+            client: None,
+            mac: None,
+            class: class.into(),
+            file: "f".into(),
+            verdict: "verified",
+            doubt: None,
+        }
+    }
+
+    #[test]
+    fn the_report_counts_by_class_and_names_the_top_talkers() {
+        let usage = Usage::new(&Report {
+            top: 2,
+            ..Report::default()
+        });
+        let whole = Outcome::Complete {
+            bytes: 100,
+            retransmissions: 0,
+            elapsed: Duration::from_millis(2),
+        };
+        for client in 1..=3u32 {
+            for _ in 0..client {
+                usage.requested(&told(client, "gold"));
+                usage.finished(&told(client, "gold"), &whole);
+            }
+        }
+        usage.requested(&told(9, "none"));
+        usage.refused(&told(9, "none"), "no_lease", "the client has no lease");
+        let (report, last) = usage.reports();
+        assert_eq!((report.requests, report.bytes), (7, 600));
+        assert_eq!(report.refused, BTreeMap::from([("no_lease", 1)]));
+        let top: Vec<_> = report
+            .top
+            .iter()
+            .map(|usage| (usage.client.to_string(), usage.requests))
+            .collect();
+        assert_eq!(top, [("0.0.0.3".into(), 3), ("0.0.0.2".into(), 2)]);
+        assert_eq!(report.by_class.len(), 2);
+        assert!(last.is_none());
+    }
+
+    #[test]
+    fn a_flood_of_clients_does_not_grow_the_table_nor_hide_the_noisiest() {
+        let usage = Usage::new(&Report::default());
+        for _ in 0..50 {
+            usage.requested(&told(7, "none"));
+        }
+        for client in 100..20_000 {
+            usage.requested(&told(client, "none"));
+        }
+        let period = lock(&usage.period);
+        assert_eq!(period.clients.len(), CLIENTS);
+        assert_eq!(period.report(1).top[0].client.to_string(), "0.0.0.7");
+    }
+}
