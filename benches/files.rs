@@ -22,6 +22,7 @@ fn device(vars: &[(&str, &str)]) -> Device {
         addresses: Vec::new(),
         template: None,
         vars: vars.collect(),
+        overrides: Default::default(),
         delivery: Default::default(),
         public_key_sha1: None,
         created: Timestamp::default(),
@@ -53,11 +54,7 @@ fn files(c: &mut Criterion) {
     let site = site();
     let mut random = SeededRandom::new(1);
     let device = device(&[("lines", "1"), ("ims_password", "secret")]);
-    let context = Context {
-        device: &device,
-        family: Family::V4,
-        site: &site,
-    };
+    let context = Context::new(&device, Family::V4, &site);
     for template in ["secure-ietf", "large"] {
         let octets = library
             .build(template, &context)
@@ -66,16 +63,14 @@ fn files(c: &mut Criterion) {
             .expect("octets");
         let mut group = c.benchmark_group(format!("file of {} octets", octets.len()));
         group.throughput(Throughput::Elements(1));
-        group.bench_function("build", |b| b.iter(|| library.build(template, black_box(&context))));
-        group.bench_function("build and encode", |b| {
-            b.iter(|| library.build(template, black_box(&context)).map(|file| file.encode()));
+        group.bench_function("build", |b| {
+            b.iter(|| library.build_octets(template, black_box(&context)))
         });
         group.bench_function("decode", |b| b.iter(|| DeviceFile::decode(black_box(&octets))));
         for algorithm in [EncryptAlgorithm::Aes128Cbc, EncryptAlgorithm::Des64Cbc] {
             group.bench_function(format!("build, encrypt by {algorithm:?} and hash"), |b| {
                 b.iter(|| {
-                    let file = library.build(template, black_box(&context)).expect("a file");
-                    let plain = file.encode().expect("octets");
+                    let plain = library.build_octets(template, black_box(&context)).expect("a file");
                     let key = FileKey::generate(algorithm, IvSource::Prepended, &mut random);
                     let delivered =
                         cipher::encrypt(&plain, &key, FileForm::default(), &mut random).expect("a ciphertext");

@@ -56,6 +56,7 @@ fn world() -> World {
         addresses: vec![[192, 0, 2, 7].into()],
         template: None,
         vars: BTreeMap::new(),
+        overrides: Default::default(),
         delivery: Default::default(),
         public_key_sha1: None,
         created: NOW,

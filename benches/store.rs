@@ -26,6 +26,7 @@ fn device(last: u8) -> Device {
         addresses: Vec::new(),
         template: None,
         vars: Default::default(),
+        overrides: Default::default(),
         delivery: Default::default(),
         public_key_sha1: None,
         created: Timestamp::now(),

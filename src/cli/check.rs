@@ -10,7 +10,10 @@ use serde_json::json;
 use super::open::{ConfigArg, block_on};
 use super::output::{Colour, coloured};
 use super::{CliError, output};
-use crate::service::{mib_path, server};
+use crate::mib::Names;
+use crate::service::dynamic::CmtsSecrets;
+use crate::service::lookup::Lookups;
+use crate::service::{mib_path, server, templates};
 use crate::settings::{Service, Settings, SettingsError, VerifyMode};
 use crate::store::{MasterKey, SqliteStore, Store};
 use crate::value::Timestamp;
@@ -84,6 +87,7 @@ fn problems(settings: &Settings) -> Result<(Vec<SettingsError>, Vec<SettingsErro
         problems: Vec::new(),
     };
     block_on(checker.database())?;
+    block_on(checker.lookups())?;
     if settings.kdc.enabled {
         checker.kdc_certificates();
         checker.device_roots();
@@ -385,11 +389,41 @@ impl Checker<'_> {
     fn mib_modules(&mut self) {
         let remedy = "correct the module, or take it off the path";
         match mib_path::names(&self.settings.mib.path) {
-            Ok((_, warnings)) => warnings
-                .into_iter()
-                .for_each(|warning| self.wrong("mib.path", warning, remedy)),
+            Ok((names, warnings)) => {
+                for warning in warnings {
+                    self.wrong("mib.path", warning, remedy);
+                }
+                self.templates(&names);
+            }
             Err(error) => self.wrong("mib.path", error.to_string(), remedy),
         }
+    }
+
+    fn templates(&mut self, names: &Names) {
+        if let Err(error) = templates::library(self.settings, names) {
+            for line in error.lines() {
+                self.wrong(
+                    "templates.path",
+                    line,
+                    "correct the template; until then no library is taken into use",
+                );
+            }
+        }
+        if let Err(error) = CmtsSecrets::load(&self.settings.cable_modem) {
+            self.wrong(
+                "cable_modem",
+                error.to_string(),
+                "restore the file, or name another one",
+            );
+        }
+    }
+
+    /// On a runtime: pools of connections belong to one.
+    async fn lookups(&mut self) -> Result<(), CliError> {
+        if let Err(error) = Lookups::new(&self.settings.lookup) {
+            self.wrong("lookup", error.to_string(), "correct the table");
+        }
+        Ok(())
     }
 
     fn ports(&mut self) {

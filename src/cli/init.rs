@@ -97,7 +97,10 @@ pub(super) fn install(args: &Args) -> Result<Settings, CliError> {
 
 fn make(args: &Args, settings: &Settings, text: &str) -> Result<(), CliError> {
     let statics = &settings.delivery.static_root;
-    fs::create_dir_all(statics).map_err(|error| CliError::file(statics, error))?;
+    let templates = &settings.templates.path;
+    for folder in [statics, templates] {
+        fs::create_dir_all(folder).map_err(|error| CliError::file(folder, error))?;
+    }
     let key = MasterKey::generate(&mut OsRandom);
     key.write_new(&settings.master_key)?;
     let token = &settings.admin.token_file;

@@ -15,6 +15,7 @@ mod pki;
 mod profile;
 mod serve;
 mod simulate;
+mod template;
 
 use std::process::ExitCode;
 
@@ -53,6 +54,8 @@ enum Command {
     Profile(profile::Args),
     /// Find and show the objects of MIB modules
     Mib(mib::Args),
+    /// Check, list and show templates, and make files from them
+    Template(template::Args),
     /// Provision simulated devices by a running server
     Simulate(simulate::Args),
     /// Run a server and simulated devices in one process on loopback
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Keytab(args) => keytab::run(args, cli.json),
         Command::Profile(args) => profile::run(args, cli.json),
         Command::Mib(args) => mib::run(args, cli.json),
+        Command::Template(args) => template::run(args, cli.json),
         Command::Simulate(args) => simulate::run(args, cli.json),
         Command::Demo(args) => demo::run(args, cli.json),
     };

@@ -11,8 +11,16 @@ use super::CliError;
 /// # Errors
 /// [`CliError::Failed`]; but where the reader has gone, as `head` does, there is nothing more to say.
 pub fn print(text: &str) -> Result<(), CliError> {
+    print_octets(text.as_bytes())
+}
+
+/// Writes `octets` to standard output.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_octets(octets: &[u8]) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(octets).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(CliError::Reported(0)),
         result => result.map_err(|error| CliError::Failed(format!("standard output: {error}"))),
     }

@@ -1,14 +1,18 @@
 //! `hardline serve`: every enabled service, in the foreground.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::open::ConfigArg;
 use super::{CliError, output};
+use crate::mib::Names;
 use crate::service::server::{self, StartError};
+use crate::service::templates;
 use crate::settings::{LogFormat, LogSettings, Settings};
+use crate::template::TemplateLibrary;
 
 /// Libraries whose lines tell an operator nothing: how MIB modules load, and what strangers send to the DNS server.
 const QUIET: &str = "mib_rs=warn,hickory_server=off,hickory_proto=off,hickory_net=off,hickory_resolver=off";
@@ -60,8 +64,10 @@ async fn serve(args: &Args, mut settings: Settings, as_json: bool) -> Result<(),
             }
         };
         let _ = sd_notify::notify(&[NotifyState::Reloading]);
+        let before = running.library();
+        let (names, library) = reread(&fresh, &before);
         running.stop().await;
-        running = match server::start(&fresh).await {
+        running = match server::start_with(&fresh, names, library).await {
             Ok(started) => {
                 tracing::info!("reloaded");
                 settings = fresh;
@@ -69,7 +75,7 @@ async fn serve(args: &Args, mut settings: Settings, as_json: bool) -> Result<(),
             }
             Err(error) => {
                 tracing::error!(%error, "not reloaded: going on with the settings before");
-                server::start(&settings).await?
+                server::start_with(&settings, before.0, before.1).await?
             }
         };
         let _ = sd_notify::notify(&[NotifyState::Ready]);
@@ -77,6 +83,25 @@ async fn serve(args: &Args, mut settings: Settings, as_json: bool) -> Result<(),
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
     running.stop().await;
     Ok(())
+}
+
+/// MIB names and templates read anew. Where anything in them is wrong, those in use stay, both of them: templates are
+/// compiled with the names.
+fn reread(settings: &Settings, before: &(Arc<Names>, Arc<TemplateLibrary>)) -> (Arc<Names>, Arc<TemplateLibrary>) {
+    let names = match server::names(settings) {
+        Ok(names) => Arc::new(names),
+        Err(error) => {
+            tracing::error!(%error, "the MIB modules and templates in use stay");
+            return before.clone();
+        }
+    };
+    match templates::library(settings, &names) {
+        Ok(library) => (names, Arc::new(library)),
+        Err(error) => {
+            templates::refused(&error);
+            before.clone()
+        }
+    }
 }
 
 /// Logs go to standard error: standard output is for the `ready` line and JSON.

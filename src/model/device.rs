@@ -92,6 +92,17 @@ words!(
     Hybrid = "hybrid",
     Basic = "basic"
 );
+impl Flow {
+    /// The word on the command line, in settings and in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Secure => "secure",
+            Self::Hybrid => "hybrid",
+            Self::Basic => "basic",
+        }
+    }
+}
+
 words!(Family, "v4, v6", V4 = "v4", V6 = "v6");
 words!(Delivery, "tftp, http", Tftp = "tftp", Http = "http");
 
@@ -115,6 +126,9 @@ pub struct Device {
     /// Values for the template's variables.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vars: BTreeMap<String, String>,
+    /// Attributes of its file that have another value than its template gives them, or none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub overrides: BTreeMap<String, Option<String>>,
     /// How its file is delivered.
     #[serde(default)]
     pub delivery: Delivery,

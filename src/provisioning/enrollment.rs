@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::attempt::{advance, begin, in_progress, is_keyed_by};
+use super::file::FileRequest;
 use super::{FileError, FileMaker, Policy};
 use crate::model::{Attempt, AttemptResult, Device, Enrollment, Flow, Phase, SnmpSession, Step, StepId};
 use crate::profile::Ways;
 use crate::store::Change;
+use crate::template::Inputs;
 use crate::value::{Random, Secret, Timestamp};
 use crate::wire::keymgmt::KeyRecipe;
 
@@ -30,6 +32,8 @@ pub struct Enrolling {
     pub subkey: Option<Secret>,
     /// How its keys are derived, for SNMPv3.
     pub keys: Option<LearnedKeys>,
+    /// What is known for the device's file beyond its record.
+    pub inputs: Inputs,
 }
 
 /// How the keys of a verified SNMPv3 message are derived (profile P5 to P8).
@@ -119,7 +123,11 @@ pub fn enroll(
     };
     change.steps.push(step(enrolling, now));
     if !policy.get_capabilities {
-        super::file::make(&mut change, device, enrolling.local, policy, maker, now, random)?;
+        let request = FileRequest {
+            local: enrolling.local,
+            inputs: &enrolling.inputs,
+        };
+        super::file::make(&mut change, device, request, policy, maker, now, random)?;
     }
     Ok(EnrollDecision::Enrolled(Box::new(change)))
 }

@@ -3,14 +3,17 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Policy;
 use super::enrollment::failed;
 use super::names::own_file_name;
+use crate::mib::Names;
 use crate::model::{ConfigUrl, ConfigUrlError, Delivery, Device, Family, Flow, ServedFile, Step, StepId, UrlHost};
 use crate::profile::{HashOver, Profile};
 use crate::settings::FileEncryption;
 use crate::store::Change;
-use crate::template::{BuildError, Context, Site, TemplateLibrary};
+use crate::template::{BuildError, Context, Inputs, OverrideError, Overrides, SharedLibrary, Site, TemplateLibrary};
 use crate::value::{Random, Secret, Timestamp};
 use crate::wire::tlv::{self, CipherError, EncodeError, EncryptAlgorithm, FileHash, FileKey, HashAlgorithm};
 
@@ -26,7 +29,9 @@ pub struct Endpoints {
 /// Makes configuration files from templates.
 pub struct FileMaker {
     /// The compiled templates.
-    pub library: Arc<TemplateLibrary>,
+    pub library: SharedLibrary,
+    /// The MIB names that devices' records speak.
+    pub names: Arc<Names>,
     /// What templates see of this installation.
     pub site: Site,
     /// The cipher of files, where the flow has one.
@@ -43,6 +48,12 @@ pub enum MakeError {
     /// The template does not fit the device.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// Something that the template asks for could not be found out.
+    #[error("{0}")]
+    Unknown(String),
+    /// The device's record changes an attribute that cannot be changed so.
+    #[error(transparent)]
+    Override(#[from] OverrideError),
     /// The file cannot be written.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -75,15 +86,23 @@ pub struct FileError {
     pub source: MakeError,
 }
 
-/// Makes the file of the attempt in `change`, under a fresh name and key, and adds it to the change. `local` is the
-/// server's address that the device spoke to.
+/// What a device's file is made for.
+#[derive(Debug, Clone, Copy)]
+pub struct FileRequest<'a> {
+    /// The server's address that the device spoke to.
+    pub local: SocketAddr,
+    /// What is known beyond the device's record.
+    pub inputs: &'a Inputs,
+}
+
+/// Makes the file of the attempt in `change`, under a fresh name and key, and adds it to the change.
 ///
 /// # Errors
 /// [`FileError`].
 pub fn make(
     change: &mut Change,
     device: &Device,
-    local: SocketAddr,
+    request: FileRequest<'_>,
     policy: &Policy,
     maker: &FileMaker,
     now: Timestamp,
@@ -92,7 +111,7 @@ pub fn make(
     let Some(attempt) = &mut change.attempt else {
         return Ok(());
     };
-    match maker.for_attempt(device, local.ip(), policy, now, random) {
+    match maker.for_attempt(device, request, policy, now, random) {
         Ok((file, octets)) => {
             let detail = format!(
                 "{} octets from template {}, encryption {}",
@@ -119,12 +138,15 @@ impl FileMaker {
     fn for_attempt(
         &self,
         device: &Device,
-        local: IpAddr,
+        request: FileRequest<'_>,
         policy: &Policy,
         now: Timestamp,
         random: &mut dyn Random,
     ) -> Result<(ServedFile, Vec<u8>), MakeError> {
-        let plain = self.build(device, Family::of(local))?;
+        let local = request.local.ip();
+        let plain = self
+            .build_with(device, Family::of(local), request.inputs.clone())?
+            .to_vec();
         let algorithm = self.algorithm(device)?;
         let form = self.profile.file_form;
         let (octets, key) = if algorithm == EncryptAlgorithm::None {
@@ -159,17 +181,61 @@ impl FileMaker {
     ///
     /// # Errors
     /// [`MakeError`].
-    pub fn basic(&self, device: &Device, source: IpAddr) -> Result<Vec<u8>, MakeError> {
-        self.build(device, Family::of(source))
+    pub fn basic(&self, device: &Device, source: IpAddr, inputs: Inputs) -> Result<Bytes, MakeError> {
+        self.build_with(device, Family::of(source), inputs)
     }
 
-    fn build(&self, device: &Device, family: Family) -> Result<Vec<u8>, MakeError> {
+    /// The octets of a device's file from its own template, with what is known of the request.
+    ///
+    /// # Errors
+    /// [`MakeError`].
+    pub fn build_with(&self, device: &Device, family: Family, mut inputs: Inputs) -> Result<Bytes, MakeError> {
+        if let Some(failure) = inputs.failure {
+            return Err(MakeError::Unknown(failure));
+        }
+        inputs.overrides = self.overrides(device)?;
+        let context = Context {
+            device: Some(device),
+            family,
+            site: &self.site,
+            inputs: &inputs,
+        };
+        Ok(self.library.current().build_for(&context)?)
+    }
+
+    /// The octets of the file that the template `name` of `library` makes, for a device of which there may be no record.
+    ///
+    /// # Errors
+    /// [`MakeError`].
+    pub fn build_named(
+        &self,
+        library: &TemplateLibrary,
+        name: &str,
+        device: Option<&Device>,
+        family: Family,
+        mut inputs: Inputs,
+    ) -> Result<Bytes, MakeError> {
+        if let Some(device) = device {
+            inputs.overrides = self.overrides(device)?;
+        }
         let context = Context {
             device,
             family,
             site: &self.site,
+            inputs: &inputs,
         };
-        Ok(self.library.build_for(&context)?.encode()?)
+        Ok(library.build_octets(name, &context)?)
+    }
+
+    /// What the device's record changes in its file.
+    ///
+    /// # Errors
+    /// [`OverrideError`].
+    pub fn overrides(&self, device: &Device) -> Result<Arc<Overrides>, OverrideError> {
+        if device.overrides.is_empty() {
+            return Ok(Arc::default());
+        }
+        Overrides::compile(&device.overrides, &self.names).map(Arc::new)
     }
 
     /// The cipher of a device's file: in the hybrid flow none, since SNMPv2c would show the key (fact sheet security §7);

@@ -23,7 +23,7 @@ pub use attempt::{begin, give_up, in_progress};
 pub use delivery::{Fetch, FetchRefused, NameRefused, delivered, fetched_by_name, may_fetch, may_use, requested};
 pub use enrollment::{EnrollDecision, Enrolling, LearnedKeys, enroll};
 pub use entitlement::{Client, Doubt, Known, Owner, Rules, Search, Verdict};
-pub use file::{Endpoints, FileError, FileMaker, make as make_file};
+pub use file::{Endpoints, FileError, FileMaker, FileRequest, MakeError, make as make_file};
 pub use kdc::{
     AsRequest, DeviceFacts, Grant, Granting, Kdc, KdcRefused, KdcRequest, KeyRequest, TgsOpened, TgsRequest, admit,
     claim, claimed_device, digest, grant, grant_by_key, grant_service, group, no_service_key, open_tgs, prove,

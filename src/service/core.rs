@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::dynamic::CmtsSecrets;
 use super::keys::ServiceKeys;
+use super::lookup::Lookups;
 use super::vendors::Vendors;
 use crate::model::{Attempt, Step, StepId};
 use crate::profile::Profile;
@@ -30,6 +32,10 @@ pub struct Core {
     pub engine: LocalEngine,
     /// What makes configuration files.
     pub files: FileMaker,
+    /// Where templates' lookups are made.
+    pub lookups: Lookups,
+    /// The secrets of cable modems' files.
+    pub cmts: CmtsSecrets,
 }
 
 /// What a decision comes to: something to store before `V` is acted on, or only `V`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::core::{Core, Decision};
 use super::drops;
+use super::dynamic::Asker;
 use super::files::{Content, FileRequest, FileSource, Outcome, Refusal};
 use super::static_files::StaticRoot;
 use super::usage::{Told, Usage};
@@ -15,6 +16,7 @@ use crate::model::{Attempt, Delivery, Device, Flow, Phase, StepId};
 use crate::provisioning::{self, Client, Doubt, Fetch, FileName, Owner, Verdict};
 use crate::settings::{OneTimeNames, Service};
 use crate::store::{OneTimeName, StoreError};
+use crate::template::Fields;
 use crate::value::{MacAddress, OsRandom, Timestamp};
 
 /// How long a delivery by a name for a single download may take before another address may begin one.
@@ -85,6 +87,21 @@ fn address(client: Client) -> Option<IpAddr> {
     }
 }
 
+/// Who asks, as templates see it.
+fn asker(checked: &Checked) -> Asker {
+    let lease = checked.lease.as_deref();
+    let named = match checked.client {
+        Client::Device(mac) => Some(mac),
+        Client::At(_) | Client::BehindCmts => None,
+    };
+    Asker {
+        address: address(checked.client).or(lease.map(|lease| lease.address)),
+        mac: named.or(lease.map(|lease| lease.mac)),
+        lease: lease.map(Fields::from),
+        relay: lease.and_then(|lease| lease.relay),
+    }
+}
+
 impl DeliveryService {
     /// The files of `core`, and those in the static folder where there is one, for whom `verifier` lets have them.
     pub fn new(
@@ -130,7 +147,7 @@ impl DeliveryService {
             let checked = self
                 .verify(request, &request.name, Owner::Token(stored.mac), told)
                 .await?;
-            return self.one_time(&stored, request, checked.client).await;
+            return self.one_time(&stored, request, &checked).await;
         }
         let owner = match parsed {
             Some(FileName::Own { mac, .. }) => Owner::Token(mac),
@@ -141,18 +158,39 @@ impl DeliveryService {
         // The name that is verified is the one that is opened: a tftp root may be asked for files by its own path.
         let name = self.shared.as_ref().and_then(|root| root.prefixed(&request.name));
         let name = name.unwrap_or(&request.name);
-        let client = self.verify(request, name, owner, told).await?.client;
+        let checked = self.verify(request, name, owner, told).await?;
         let opened = match parsed {
-            Some(FileName::Own { mac, .. }) => self.own(mac, request, client).await.map(|file| (file, What::Own(mac))),
+            Some(FileName::Own { mac, .. }) => self
+                .own(mac, request, checked.client)
+                .await
+                .map(|file| (file, What::Own(mac))),
             Some(FileName::Basic { template, mac }) => {
-                let file = self.basic(Some(template), mac, request, client).await;
+                let file = self.basic(Some(template), mac, request, &checked).await;
                 file.map(|file| (file, What::Basic(mac)))
             }
             Some(FileName::OneTime { .. }) | None => Err(Refused::Unknown),
         };
         match opened {
-            Err(Refused::Unknown) => self.shared(name).await.map(|file| (file, What::Shared)),
+            Err(Refused::Unknown) => {
+                let shared = match self.dynamic(name, request, &checked).await {
+                    Err(Refused::Unknown) => self.shared(name).await,
+                    made => made,
+                };
+                shared.map(|file| (file, What::Shared))
+            }
             opened => opened,
+        }
+    }
+
+    /// A file that a template makes under its name.
+    async fn dynamic(&self, name: &str, request: &FileRequest, checked: &Checked) -> Result<Content, Refused> {
+        match self.core.named_file(name, &asker(checked)).await {
+            Ok(Some(octets)) => Ok(Content::from(octets)),
+            Ok(None) => Err(Refused::Unknown),
+            Err(error) => {
+                tracing::error!(file = name, peer = %request.peer, %error, "a file cannot be made");
+                Err(Refused::Failed(error.to_string()))
+            }
         }
     }
 
@@ -218,8 +256,9 @@ impl DeliveryService {
         template: Option<&str>,
         mac: MacAddress,
         request: &FileRequest,
-        client: Client,
+        checked: &Checked,
     ) -> Result<Content, Refused> {
+        let client = checked.client;
         let device = self.core.store.device(mac).await?.ok_or(Refused::Unknown)?;
         let peer = request.peer;
         if device.flow != Flow::Basic {
@@ -238,10 +277,14 @@ impl DeliveryService {
             return Err(Refused::Not(format!("{address} is not one of the device's addresses")));
         }
         let source = address(client).unwrap_or(peer.ip());
-        let octets = self.core.files.basic(&device, source).map_err(|error| {
-            tracing::error!(%mac, %error, "a basic-flow file cannot be made");
-            Refused::Failed(error.to_string())
-        })?;
+        let failed = |error: String| {
+            tracing::error!(%mac, error, "a basic-flow file cannot be made");
+            Refused::Failed(error)
+        };
+        let inputs = self.core.inputs_for(&device, &asker(checked)).await;
+        let inputs = inputs.map_err(|error| failed(error.to_string()))?;
+        let octets = self.core.files.basic(&device, source, inputs);
+        let octets = octets.map_err(|error| failed(error.to_string()))?;
         if !request.probe {
             let fetch = Fetch {
                 size: octets.len(),
@@ -270,8 +313,9 @@ impl DeliveryService {
         &self,
         stored: &OneTimeName,
         request: &FileRequest,
-        client: Client,
+        checked: &Checked,
     ) -> Result<(Content, What), Refused> {
+        let client = checked.client;
         let now = Timestamp::now();
         provisioning::may_use(stored, address(client), now).map_err(|refused| Refused::Not(refused.to_string()))?;
         if stored.single && !request.probe {
@@ -285,7 +329,7 @@ impl DeliveryService {
         }
         let opened = match &stored.file {
             Some(file) => self.shared(file).await,
-            None => self.basic(None, stored.mac, request, client).await,
+            None => self.basic(None, stored.mac, request, checked).await,
         };
         let device = stored.file.is_none().then_some(stored.mac);
         match opened {

@@ -16,12 +16,14 @@ use super::admin::{self, Admin, AdminToken};
 use super::core::Core;
 use super::delivery::DeliveryService;
 use super::dns::{self, DnsService};
+use super::dynamic::{CmtsSecretError, CmtsSecrets};
 use super::fqdn::FqdnService;
 use super::http::{self, HttpSettings};
 use super::kdc::{FqdnClient, FqdnServers, KdcLimits, KdcService, serve_tcp};
 use super::keymgmt::{KeymgmtService, KeymgmtSettings, WakeUps};
 use super::keys::ServiceKeys;
 use super::lease::{Leases, SourceSetupError};
+use super::lookup::{LookupError, Lookups};
 use super::mib_path::{self, MibPathError};
 use super::orders::{self, Hands};
 use super::rate::RateLimit;
@@ -30,6 +32,7 @@ use super::snmp::{Retries, SnmpService};
 use super::sockets::{self, BindError};
 use super::static_files::StaticRoot;
 use super::sweeper::{self, Retention};
+use super::templates::{self, LibraryError, Watched};
 use super::tftp::{self, SourceLimits, TftpListener, TftpSettings, TransferPorts};
 use super::usage::Usage;
 use super::vendors::Vendors;
@@ -41,7 +44,7 @@ use crate::profile::{Candidates, Profile};
 use crate::provisioning::{Endpoints, FileMaker, Kdc, Policy};
 use crate::settings::{AgentPort, Service, Settings, UrlHost};
 use crate::store::{MasterKey, MasterKeyError, SqliteStore, Store, StoreError};
-use crate::template::{Site, TemplateError, TemplateLibrary};
+use crate::template::{SharedLibrary, Site, TemplateLibrary};
 use crate::value::Timestamp;
 use crate::wire::cert::{
     CertError, RevocationList, RevocationLists, TrustAnchors, certificates_from_pem, crls_from_file, key_from_pem,
@@ -99,10 +102,16 @@ pub enum StartError {
     Mib(#[from] MibPathError),
     /// The templates.
     #[error(transparent)]
-    Template(#[from] TemplateError),
+    Library(#[from] LibraryError),
     /// A lease source.
     #[error(transparent)]
     LeaseSource(#[from] SourceSetupError),
+    /// A lookup of the templates.
+    #[error("{0}: correct [lookup] in hardline.toml")]
+    Lookup(#[from] LookupError),
+    /// The secret of a CMTS.
+    #[error("{0}: restore the file, or name another one in [cable_modem]")]
+    CmtsSecret(#[from] CmtsSecretError),
 }
 
 /// The listeners of every enabled service.
@@ -135,12 +144,26 @@ pub struct Running {
 /// # Errors
 /// [`StartError`]; nothing runs then.
 pub async fn start(settings: &Settings) -> Result<Running, StartError> {
+    let names = Arc::new(names(settings)?);
+    let library = Arc::new(templates::library(settings, &names)?);
+    start_with(settings, names, library).await
+}
+
+/// The same with MIB names and templates that were read before: a reload looks at them before anything is stopped.
+///
+/// # Errors
+/// [`StartError`]; nothing runs then.
+pub async fn start_with(
+    settings: &Settings,
+    names: Arc<Names>,
+    library: Arc<TemplateLibrary>,
+) -> Result<Running, StartError> {
     let store = Arc::new(SqliteStore::open(&settings.database, MasterKey::load(&settings.master_key)?).await?);
     let kdc = settings.kdc.enabled.then(|| kdc(settings)).transpose()?;
     let shared = static_root(settings)?;
     let token = settings.admin.enabled.then(|| admin_token(settings)).transpose()?;
     let mut listeners = Listeners::open(settings)?;
-    let core = Arc::new(core(settings, store.clone()).await?);
+    let core = Arc::new(core(settings, store.clone(), names, library).await?);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     for address in &settings.metrics.listen {
@@ -174,6 +197,16 @@ pub async fn start(settings: &Settings) -> Result<Running, StartError> {
         attempts: settings.delivery.keep,
         keys: settings.key_retention(),
     };
+    if !settings.templates.poll.is_zero() {
+        let watched = Watched {
+            folder: settings.templates.path.clone(),
+            every: settings.templates.poll,
+            lookups: settings.lookup.keys().cloned().collect(),
+            names: core.files.names.clone(),
+            shared: core.files.library.clone(),
+        };
+        tasks.spawn(templates::watch(watched, stopped.clone()));
+    }
     tasks.spawn(sweeper::run(core.clone(), keep, stopped));
     Ok(Running {
         listeners: addresses,
@@ -202,6 +235,11 @@ impl Running {
             .iter()
             .map(|(service, addresses)| (service.name(), addresses.as_slice()))
             .collect()
+    }
+
+    /// The MIB names and the templates in use.
+    pub fn library(&self) -> (Arc<Names>, Arc<TemplateLibrary>) {
+        (self.core.files.names.clone(), self.core.files.library.current())
     }
 
     /// The operator's choices it runs by.
@@ -383,27 +421,24 @@ pub fn names(settings: &Settings) -> Result<Names, StartError> {
     Ok(names)
 }
 
-async fn core(settings: &Settings, store: Arc<SqliteStore>) -> Result<Core, StartError> {
+async fn core(
+    settings: &Settings,
+    store: Arc<SqliteStore>,
+    names: Arc<Names>,
+    library: Arc<TemplateLibrary>,
+) -> Result<Core, StartError> {
     let (engine_id, boots) = store.start_engine().await?;
     let store: Arc<dyn Store> = store;
-    let names = names(settings)?;
-    let library = TemplateLibrary::shipped(&names)?;
     let profile = profile(settings)?;
+    templates::count(&library);
     Ok(Core {
         keys: ServiceKeys::new(store.clone()),
         vendors: Vendors::new(store.clone(), candidates(settings)?),
         store,
         policy: policy(settings),
-        files: FileMaker {
-            library: Arc::new(library),
-            site: site(settings),
-            encryption: settings.delivery.encryption,
-            profile: profile.clone(),
-            endpoints: Endpoints {
-                tftp: settings.listeners(Service::Tftp),
-                http: settings.listeners(Service::Http),
-            },
-        },
+        files: file_maker(settings, names, library, profile.clone()),
+        lookups: Lookups::new(&settings.lookup)?,
+        cmts: CmtsSecrets::load(&settings.cable_modem)?,
         profile,
         engine: LocalEngine {
             engine_id,
@@ -411,6 +446,26 @@ async fn core(settings: &Settings, store: Arc<SqliteStore>) -> Result<Core, Star
             started: Timestamp::now(),
         },
     })
+}
+
+/// What makes the files of this installation.
+pub fn file_maker(
+    settings: &Settings,
+    names: Arc<Names>,
+    library: Arc<TemplateLibrary>,
+    profile: Profile,
+) -> FileMaker {
+    FileMaker {
+        library: SharedLibrary::new(library),
+        names,
+        site: site(settings),
+        encryption: settings.delivery.encryption,
+        profile,
+        endpoints: Endpoints {
+            tftp: settings.listeners(Service::Tftp),
+            http: settings.listeners(Service::Http),
+        },
+    }
 }
 
 /// What templates see of this installation.
@@ -437,7 +492,7 @@ fn site(settings: &Settings) -> Site {
         ipv4,
         ipv6,
         notification_port: notifications.first().map_or(162, SocketAddr::port),
-        vars: BTreeMap::new(),
+        vars: settings.templates.vars.clone(),
     }
 }
 

@@ -9,6 +9,7 @@ mod library;
 mod services;
 mod text;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub use dns::{Dns, Resolver, StaticRecord};
 pub use error::SettingsError;
 pub use etypes::EtypePolicy;
 pub use lease::{ClassRules, LeaseSource, LeaseSourceKind, OnFailure, OneTimeNames, Report, Verify, VerifyMode};
-pub use library::MibSettings;
+pub use library::{CableModemSettings, CmtsSettings, LookupSettings, MibSettings, TemplateSettings};
 use services::Listening;
 pub use services::{Admin, Crl, Expiry, FqdnClients, FqdnTable, Http, Kdc, Keymgmt, Service, Snmp, Tftp};
 pub use text::{AgentPort, Listen, ListenError, UrlHost};
@@ -241,6 +242,15 @@ pub struct Settings {
     /// Every `[[cmts]]`.
     #[serde(default)]
     pub cmts: CmtsList,
+    /// `[templates]`.
+    #[serde(default)]
+    pub templates: TemplateSettings,
+    /// `[lookup.NAME]`.
+    #[serde(default)]
+    pub lookup: BTreeMap<String, LookupSettings>,
+    /// `[cable_modem]`.
+    #[serde(default)]
+    pub cable_modem: CableModemSettings,
     /// `[profile]`.
     #[serde(default)]
     pub profile: ProfileSettings,
@@ -313,6 +323,7 @@ impl Settings {
             &mut self.master_key,
             &mut self.delivery.static_root,
             &mut self.admin.token_file,
+            &mut self.templates.path,
             &mut kdc.certificate,
             &mut kdc.key,
         ];
@@ -324,7 +335,9 @@ impl Settings {
             .chain(&mut self.profile.path)
             .chain(&mut self.mib.path)
             .chain(&mut self.profile.candidates)
-            .chain(self.lease_source.iter_mut().flat_map(LeaseSource::paths));
+            .chain(self.lease_source.iter_mut().flat_map(LeaseSource::paths))
+            .chain(&mut self.cable_modem.secrets)
+            .chain(self.cable_modem.cmts.iter_mut().flat_map(|cmts| &mut cmts.secrets));
         for path in single.into_iter().chain(lists) {
             *path = folder.join(&*path);
         }
@@ -388,6 +401,16 @@ impl Settings {
             );
         }
         self.tftp.mistakes(&mut wrong);
+        for (name, lookup) in &self.lookup {
+            let sources = [lookup.sql.is_some() && lookup.query.is_some(), lookup.http.is_some()];
+            if sources != [true, false] && sources != [false, true] {
+                wrong(
+                    &format!("lookup.{name}"),
+                    "one of sql with query, and http, says where it is asked",
+                    "set sql and query, or http",
+                );
+            }
+        }
         for (key, value) in [
             ("kdc.ticket_lifetime", self.kdc.ticket_lifetime),
             ("kdc.dh_key_lifetime", self.kdc.dh_key_lifetime),

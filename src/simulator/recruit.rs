@@ -170,6 +170,7 @@ impl<'a> Recruiter<'a> {
             addresses: vec![factory::loopback(wanted.index, wanted.family)],
             template: None,
             vars: BTreeMap::new(),
+            overrides: Default::default(),
             delivery: wanted.delivery,
             public_key_sha1: None,
             created: Timestamp::now(),

@@ -1,31 +1,29 @@
-//! From a compiled template and a device's context to the device's file.
+//! From a compiled template and a device's context to the octets of the device's file.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use minijinja::Value as Variable;
-
-use super::context::{Context, Variables};
+use super::context::Context;
+use super::emit::{AddressUse, Out, fingerprint, name_element, push_arc};
 use super::error::Place;
-use super::expression::{Expr, ExpressionError, Text};
+use super::expression::{ExpressionError, Text};
+use super::finish::START;
 use super::library::Template;
+use super::scope::{Scope, Val};
 use super::statement::{
-    Action, Auto, Instance, InstancePart, OctetsType, ReceiverLine, ReceiverWord, Statement, TypedLine, VarBindLine,
+    Action, Instance, InstancePart, OctetsType, ReceiverLine, ReceiverWord, Statement, Switches, TypedLine, VarBindLine,
 };
 use super::value::{ValueError, octets};
 use crate::mib::{IndexValue, InstanceError, Object};
-use crate::model::Flow;
 use crate::value::Oid;
-use crate::wire::snmp::varbind::VarBind;
+use crate::wire::snmp::varbind::Value;
 use crate::wire::tlv::conform::{Mismatch, conforms};
-use crate::wire::tlv::{
-    DeviceFile, Element, EncodeError, Encoded, HashAlgorithm, NotificationReceiver, ReceiverKind, ReceiverSetting,
-    SubTlv, VendorSpecific, realm_row,
-};
+use crate::wire::tlv::{EncodeError, FileKind, MicError, ReceiverKind, TypedError};
 
 /// The statements that one build runs, at most: a file of usual size takes some hundred.
 const MOST_STATEMENTS: usize = 100_000;
+/// The octets of a file, at most: what TFTP and the devices that are known take is a fraction of it.
+const MOST_OCTETS: usize = 4 << 20;
 
 /// A template that cannot make this device's file. Nothing else is touched by it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,14 +49,39 @@ pub enum BuildError {
         /// The object.
         object: Oid,
     },
-    /// The file is too large for its format.
-    #[error("template '{template}': {error}")]
-    Encode {
+    /// What the engine adds does not fit, or what the device's record changes.
+    #[error("template '{template}': {reason}")]
+    Finish {
         /// The template.
         template: String,
-        /// What is too large.
-        error: EncodeError,
+        /// Why.
+        reason: FinishReason,
     },
+}
+
+/// Why a file cannot be finished.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FinishReason {
+    /// Something is too large for its format.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The MICs of a cable modem's file.
+    #[error(transparent)]
+    Mic(#[from] MicError),
+    /// TLV 7 needs a secret.
+    #[error(
+        "TLV 7: no secret is shared with the modem's CMTS: name its file in secrets of [cable_modem], or switch it off with auto cmts-mic off"
+    )]
+    NoSecret,
+    /// TLV 19 needs the time, which only a request has.
+    #[error("TLV 19: the time of the request is not known here")]
+    NoTime,
+    /// TLV 20 or 59 needs the modem's address.
+    #[error("TLV 20: the modem's address is not known")]
+    NoAddress,
+    /// The octets of a bare TLV are none that a file can hold.
+    #[error("the file does not read back: {0}")]
+    Decode(String),
 }
 
 /// Why a statement failed.
@@ -67,9 +90,23 @@ pub enum BuildReason {
     /// An expression has no value.
     #[error(transparent)]
     Expression(#[from] ExpressionError),
+    /// A variable that the template asks for has no value.
+    #[error("'{0}' has no value: give it one by hardline device add --var, in the requested name, or by a default")]
+    NoValue(String),
+    /// A variable has a value of another type.
+    #[error("'{value}' is no {expected}")]
+    Variable {
+        /// The value, cut to 60 characters.
+        value: String,
+        /// What was expected.
+        expected: String,
+    },
     /// A text is no value of its type.
     #[error(transparent)]
     Value(#[from] ValueError),
+    /// A text is no value of its TLV.
+    #[error(transparent)]
+    Typed(#[from] TypedError),
     /// The object does not take the value.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
@@ -87,158 +124,148 @@ pub enum BuildReason {
     /// The build has no end in sight.
     #[error("more than {MOST_STATEMENTS} statements were run")]
     Endless,
+    /// The file has no end in sight.
+    #[error("the file is larger than {MOST_OCTETS} octets")]
+    Enormous,
+    /// A statement stands where its kind of file has no place for it.
+    #[error("{0}")]
+    Kind(&'static str),
 }
 
-/// Builds a file from `template`, one of `library`.
-pub(super) fn build(
-    library: &[Template],
-    template: &Template,
-    context: &Context<'_>,
-) -> Result<DeviceFile, BuildError> {
+/// A statement that failed: where, what it sets, why.
+pub(super) type Failed = (Place, String, BuildReason);
+
+impl From<Failed> for BuildError {
+    fn from((place, attribute, reason): Failed) -> Self {
+        Self::Statement {
+            place,
+            attribute,
+            reason,
+        }
+    }
+}
+
+/// What the statements of a template made: octets without what the engine adds, and what it is to add.
+pub(super) struct Body {
+    pub out: Out,
+    pub switches: Switches,
+}
+
+/// Runs the statements of `template`, one of `library`.
+pub(super) fn run<'a>(
+    library: &'a [Template],
+    template: &'a Template,
+    context: &'a Context<'a>,
+) -> Result<Body, BuildError> {
     let mut builder = Builder {
         library,
-        context,
-        scope: Scope::new(context.variables()),
-        elements: Vec::with_capacity(64),
+        writer: Writer::new(Scope::new(context), template.kind, template.expected_octets()),
         statements: 0,
-        delimiters: true,
-        realm: true,
-        hash: true,
+        switches: Switches::DEFAULT,
     };
+    if template.kind == FileKind::Device {
+        builder.writer.out.run.octets.extend(START);
+    }
     builder.run(&template.statements)?;
-    let file = builder.finish(template)?;
-    refuse_twice(&file, template)?;
-    Ok(file)
+    check_addresses(&builder.writer.out.run.types, &builder.writer.out.run.addresses)?;
+    Ok(Body {
+        out: builder.writer.out,
+        switches: builder.switches,
+    })
 }
 
-fn refuse_twice(file: &DeviceFile, template: &Template) -> Result<(), BuildError> {
-    let mut seen = HashSet::with_capacity(file.elements.len());
-    match file.varbinds().find(|varbind| !seen.insert(varbind.name.arcs())) {
-        None => Ok(()),
-        Some(varbind) => Err(BuildError::Twice {
-            template: template.name.to_string(),
-            object: varbind.name.clone(),
-        }),
+/// An InetAddress has the length of the type that the same row states.
+fn check_addresses(types: &[(u64, i64)], addresses: &[AddressUse]) -> Result<(), Failed> {
+    for used in addresses {
+        let stated = types.iter().find(|(object, _)| *object == used.of);
+        if let Some(&(_, kind)) = stated {
+            crate::wire::tlv::conform::address_conforms(kind, used.length)
+                .map_err(|reason| (used.place.clone(), used.attribute.to_string(), reason.into()))?;
+        }
     }
+    Ok(())
 }
 
-/// The variables, and the object as which expressions see them.
-struct Scope {
-    variables: Arc<Variables>,
-    seen: Variable,
-}
-
-impl Scope {
-    fn new(variables: Variables) -> Self {
-        let variables = Arc::new(variables);
-        let seen = Variable::from_dyn_object(Arc::clone(&variables));
-        Self { variables, seen }
-    }
-
-    fn change<T>(&mut self, change: impl FnOnce(&mut Variables) -> T) -> T {
-        // Without the expressions' handle nobody shares the variables, and nothing is copied.
-        self.seen = Variable::UNDEFINED;
-        let changed = change(Arc::make_mut(&mut self.variables));
-        self.seen = Variable::from_dyn_object(Arc::clone(&self.variables));
-        changed
-    }
+/// Writes single statements. What is in it besides the file is memory that statements share.
+pub(super) struct Writer<'a> {
+    pub scope: Scope<'a>,
+    pub out: Out,
+    text: String,
+    name: Vec<u8>,
 }
 
 struct Builder<'a> {
     library: &'a [Template],
-    context: &'a Context<'a>,
-    scope: Scope,
-    elements: Vec<Element>,
+    writer: Writer<'a>,
     /// How many were run.
     statements: usize,
-    delimiters: bool,
-    realm: bool,
-    hash: bool,
+    switches: Switches,
 }
 
-impl Builder<'_> {
-    fn run(&mut self, statements: &[Statement]) -> Result<(), BuildError> {
+impl<'a> Builder<'a> {
+    fn run(&mut self, statements: &'a [Statement]) -> Result<(), Failed> {
         for statement in statements {
-            let failed = |(attribute, reason): (String, BuildReason)| BuildError::Statement {
-                place: statement.place.clone(),
-                attribute,
-                reason,
-            };
+            let failed = |attribute: &str, reason: BuildReason| (statement.place.clone(), attribute.to_owned(), reason);
             self.statements += 1;
             if self.statements > MOST_STATEMENTS {
-                return Err(failed(("the file".to_owned(), BuildReason::Endless)));
+                return Err(failed("the file", BuildReason::Endless));
+            }
+            if self.writer.out.run.octets.len() > MOST_OCTETS {
+                return Err(failed("the file", BuildReason::Enormous));
             }
             match &statement.action {
-                Action::Element(element) => self.elements.push(element.clone()),
-                Action::VarBind(line) => {
-                    let element = self
-                        .varbind(line)
-                        .map_err(|reason| failed((line.written.to_string(), reason)))?;
-                    self.elements.push(element);
-                }
-                Action::Receiver(lines) => self.receiver(lines)?,
-                Action::Vendor(oui, lines) => {
-                    let oui = self.oui(oui).map_err(|reason| failed(("vendor".to_owned(), reason)))?;
-                    self.vendor(oui, lines)?;
-                }
-                Action::Tlv(line) => {
-                    let value = self.bare(line, if line.number == 64 { 0xffff } else { 0xff })?;
-                    self.elements.push(Element::Unknown {
-                        kind: line.number,
-                        value,
-                    });
+                Action::Run(run) => self
+                    .writer
+                    .out
+                    .append(run)
+                    .map_err(|reason| failed("the file", reason))?,
+                Action::Group(number, body) => {
+                    let open = self.writer.out.open(*number);
+                    self.run(body)?;
+                    let closed = self.writer.out.close(open);
+                    closed.map_err(|reason| failed(&format!("TLV {number}"), reason))?;
                 }
                 Action::Default(name, value) => {
-                    if !self.scope.variables.has(name) {
-                        let value = self.eval(value).map_err(|reason| failed((name.to_string(), reason)))?;
-                        self.scope.change(|variables| variables.set(name, value));
+                    if !self.writer.scope.has(name) {
+                        let value = value.eval(&mut self.writer.scope);
+                        let value = value.map_err(|error| failed(name, error.into()))?;
+                        self.writer.scope.set(name, value);
                     }
                 }
                 Action::Set(name, value) => {
-                    let value = self.eval(value).map_err(|reason| failed((name.to_string(), reason)))?;
-                    self.scope.change(|variables| variables.set(name, value));
+                    let value = value.eval(&mut self.writer.scope);
+                    let value = value.map_err(|error| failed(name, error.into()))?;
+                    self.writer.scope.set(name, value);
                 }
-                Action::Auto(what, on) => self.switch(*what, *on),
-                Action::If(branches) => self.conditional(branches, &failed)?,
-                Action::For(name, list, body) => self.repetition(name, list, body, &failed)?,
+                Action::Declare(declaration) => {
+                    let run = declaration.run(&mut self.writer.scope);
+                    run.map_err(|reason| failed(&declaration.name, reason))?;
+                }
+                Action::Auto(what, on) => self.switches.set(*what, *on),
+                Action::If(branches) => self.conditional(branches, &statement.place)?,
+                Action::For(name, list, body) => self.repetition(name, list, body, &statement.place)?,
                 // Linked when the library was loaded, without cycles.
                 Action::Include(_, at) => {
-                    let library = self.library;
-                    if let Some(template) = library.get(*at) {
+                    if let Some(template) = self.library.get(*at) {
                         self.run(&template.statements)?;
                     }
                 }
+                leaf => self.writer.leaf(leaf, &statement.place)?,
             }
         }
         Ok(())
     }
 
-    fn eval(&self, expression: &Expr) -> Result<Variable, BuildReason> {
-        Ok(expression.eval(&self.scope.seen)?)
-    }
-
-    fn text(&self, text: &Text) -> Result<String, BuildReason> {
-        Ok(text.eval(&self.scope.seen)?)
-    }
-
-    fn switch(&mut self, what: Auto, on: bool) {
-        match what {
-            Auto::Delimiters => self.delimiters = on,
-            Auto::Realm => self.realm = on,
-            Auto::Hash => self.hash = on,
-        }
-    }
-
     fn conditional(
         &mut self,
-        branches: &[(Option<Expr>, Vec<Statement>)],
-        failed: &dyn Fn((String, BuildReason)) -> BuildError,
-    ) -> Result<(), BuildError> {
+        branches: &'a [(Option<std::sync::Arc<super::expression::Expr>>, Vec<Statement>)],
+        place: &Place,
+    ) -> Result<(), Failed> {
         for (condition, statements) in branches {
             let holds = match condition {
-                Some(condition) => self
-                    .eval(condition)
-                    .map_err(|reason| failed(("if".to_owned(), reason)))?
+                Some(condition) => condition
+                    .eval(&mut self.writer.scope)
+                    .map_err(|error| (place.clone(), "if".to_owned(), error.into()))?
                     .is_true(),
                 None => true,
             };
@@ -251,179 +278,262 @@ impl Builder<'_> {
 
     fn repetition(
         &mut self,
-        name: &str,
-        list: &Expr,
-        body: &[Statement],
-        failed: &dyn Fn((String, BuildReason)) -> BuildError,
-    ) -> Result<(), BuildError> {
-        let wrong = |error: minijinja::Error| {
-            let expression = name.to_owned();
-            let error = error.to_string();
-            failed(("for".to_owned(), ExpressionError::Failed { expression, error }.into()))
-        };
-        let list = self.eval(list).map_err(|reason| failed(("for".to_owned(), reason)))?;
+        name: &'a std::sync::Arc<str>,
+        list: &'a super::expression::Expr,
+        body: &'a [Statement],
+        place: &Place,
+    ) -> Result<(), Failed> {
+        let failed = |reason: BuildReason| (place.clone(), "for".to_owned(), reason);
+        let list = list
+            .eval(&mut self.writer.scope)
+            .map_err(|error| failed(error.into()))?;
         let mut before = None;
-        for (at, item) in list.try_iter().map_err(wrong)?.enumerate() {
-            if at == MOST_STATEMENTS {
-                return Err(failed(("for".to_owned(), BuildReason::Endless)));
+        if let Val::Range(low, high) = list {
+            for number in low..high {
+                let replaced = self.writer.scope.set(name, Val::Int(number));
+                before.get_or_insert(replaced);
+                self.run(body)?;
             }
-            let replaced = self.scope.change(|variables| variables.set(name, item));
-            before = if at == 0 { replaced } else { before };
-            self.run(body)?;
-        }
-        self.scope.change(|variables| match before {
-            Some(value) => {
-                variables.set(name, value);
-            }
-            None => variables.remove(name),
-        });
-        Ok(())
-    }
-
-    fn varbind(&self, line: &VarBindLine) -> Result<Element, BuildReason> {
-        let oid = match &line.instance {
-            Instance::Fixed(oid) => oid.clone(),
-            Instance::Parts(object, parts) => self.instance(object, parts)?,
-        };
-        let text = self.text(&line.value)?;
-        let syntax = line.object.as_ref().and_then(|object| object.syntax());
-        let value = line.kind.read(&text, syntax)?;
-        if let Some(syntax) = syntax {
-            conforms(&value, syntax)?;
-        }
-        let varbind = VarBind::new(oid, value);
-        Ok(Element::varbind(varbind))
-    }
-
-    fn instance(&self, object: &Object, parts: &[InstancePart]) -> Result<Oid, BuildReason> {
-        let values = parts
-            .iter()
-            .map(|part| match part {
-                InstancePart::Number(number) => Ok(IndexValue::Number(*number)),
-                InstancePart::Text(text) => self.text(text).map(IndexValue::Text),
-                InstancePart::Expr(expression) => {
-                    let text = self.eval(expression)?.to_string();
-                    let number = text.parse().map_err(|_| ValueError::new(&text, "arc of an instance"))?;
-                    Ok(IndexValue::Number(number))
+        } else {
+            let list = minijinja::Value::from(&list);
+            let items = list.try_iter().map_err(|error| {
+                let expression = name.to_string();
+                let error = error.to_string();
+                failed(ExpressionError::Failed { expression, error }.into())
+            })?;
+            for (at, item) in items.enumerate() {
+                if at == MOST_STATEMENTS {
+                    return Err(failed(BuildReason::Endless));
                 }
-            })
-            .collect::<Result<Vec<_>, BuildReason>>()?;
-        Ok(object.instance(&values)?)
-    }
-
-    fn receiver(&mut self, lines: &[ReceiverLine]) -> Result<(), BuildError> {
-        let settings = lines
-            .iter()
-            .map(|line| {
-                let setting = self.receiver_setting(line);
-                setting.map_err(|reason| BuildError::Statement {
-                    place: line.place.clone(),
-                    attribute: "receiver".to_owned(),
-                    reason,
-                })
-            })
-            .collect::<Result<_, _>>()?;
-        self.elements
-            .push(Element::NotificationReceiver(NotificationReceiver { settings }));
-        Ok(())
-    }
-
-    fn receiver_setting(&self, line: &ReceiverLine) -> Result<ReceiverSetting, BuildReason> {
-        let text = self.text(&line.value)?;
-        let number = || {
-            text.parse()
-                .map_err(|_| ValueError::new(&text, "number from 0 to 65535"))
-        };
-        Ok(match line.setting {
-            ReceiverWord::Address => match text.parse().map_err(|_| ValueError::new(&text, "address"))? {
-                IpAddr::V4(address) => ReceiverSetting::Address(address),
-                IpAddr::V6(address) => ReceiverSetting::Address6(address),
-            },
-            ReceiverWord::Port => ReceiverSetting::Port(number()?),
-            ReceiverWord::Timeout => ReceiverSetting::Timeout(number()?),
-            ReceiverWord::Retries => ReceiverSetting::Retries(number()?),
-            ReceiverWord::Kind => {
-                let named = ReceiverKind::NAMED.into_iter().find(|(_, name)| *name == text);
-                ReceiverSetting::Kind(named.map_or_else(|| number().map(ReceiverKind::from), |(kind, _)| Ok(kind))?)
+                let replaced = self.writer.scope.set(name, item.into());
+                before.get_or_insert(replaced);
+                self.run(body)?;
             }
-            ReceiverWord::Filter => {
-                let oid = text
-                    .parse()
-                    .map_err(|_| ValueError::new(&text, "object identifier in numbers"))?;
-                ReceiverSetting::Filter(Encoded::new(oid))
-            }
-            ReceiverWord::SecurityName => ReceiverSetting::SecurityName(text.into_bytes()),
-        })
-    }
-
-    fn oui(&self, oui: &Text) -> Result<[u8; 3], BuildReason> {
-        let text = self.text(oui)?;
-        let octets = octets(&text)?;
-        Ok(octets
-            .try_into()
-            .map_err(|_| ValueError::new(&text, "OUI of three octets"))?)
-    }
-
-    fn vendor(&mut self, oui: [u8; 3], lines: &[TypedLine]) -> Result<(), BuildError> {
-        let settings = lines
-            .iter()
-            .map(|line| {
-                let value = self.bare(line, 0xff)?;
-                Ok(SubTlv {
-                    kind: line.number,
-                    value,
-                })
-            })
-            .collect::<Result<Vec<_>, BuildError>>()?;
-        self.elements
-            .push(Element::VendorSpecific(VendorSpecific::new(oui, settings)));
+        }
+        if let Some(value) = before {
+            self.writer.scope.set(name, value);
+        }
         Ok(())
-    }
-
-    /// The octets of a bare TLV or setting, at most `limit`.
-    fn bare(&self, line: &TypedLine, limit: usize) -> Result<Vec<u8>, BuildError> {
-        let octets = self
-            .text(&line.value)
-            .and_then(|text| bare_octets(line.kind, &text, limit));
-        octets.map_err(|reason| BuildError::Statement {
-            place: line.place.clone(),
-            attribute: format!("TLV {}", line.number),
-            reason,
-        })
-    }
-
-    /// Adds what the engine adds by itself.
-    fn finish(mut self, template: &Template) -> Result<DeviceFile, BuildError> {
-        let Context { device, site, .. } = *self.context;
-        let encode = |error| BuildError::Encode {
-            template: template.name.to_string(),
-            error,
-        };
-        if self.realm && device.flow == Flow::Secure {
-            let row = realm_row(device.mib, &site.realm, &site.organisation);
-            self.elements.extend(row.into_iter().map(Element::varbind));
-        }
-        if self.delimiters {
-            self.elements.insert(0, Element::Start);
-            self.elements.push(Element::End);
-        }
-        let mut file = DeviceFile {
-            elements: self.elements,
-            trailing: Vec::new(),
-        };
-        if self.hash && device.flow == Flow::Basic {
-            file.insert_basic_flow_hash(device.mib, HashAlgorithm::Sha1)
-                .map_err(encode)?;
-        }
-        Ok(file)
     }
 }
 
-fn bare_octets(kind: OctetsType, text: &str, limit: usize) -> Result<Vec<u8>, BuildReason> {
+impl<'a> Writer<'a> {
+    /// Nothing written yet.
+    pub fn new(scope: Scope<'a>, kind: FileKind, capacity: usize) -> Self {
+        Self {
+            scope,
+            out: Out::new(kind, capacity),
+            text: String::new(),
+            name: Vec::new(),
+        }
+    }
+
+    /// Writes what a statement without statements in it adds to the file.
+    pub fn leaf(&mut self, action: &'a Action, place: &Place) -> Result<(), Failed> {
+        let failed = |attribute: &str, reason| (place.clone(), attribute.to_owned(), reason);
+        match action {
+            Action::VarBind(line) => self
+                .varbind(line, place)
+                .map_err(|reason| failed(&line.written, reason)),
+            Action::Receiver(lines) => self.receiver(lines, place),
+            Action::Vendor(oui, lines) => self.vendor(oui, lines, place),
+            Action::Tlv(line) => self.typed(line),
+            _ => Ok(()),
+        }
+    }
+
+    fn varbind(&mut self, line: &'a VarBindLine, place: &Place) -> Result<(), BuildReason> {
+        let index = self.object_name(&line.instance)?;
+        let name: Cow<'_, [u8]> = match &line.instance {
+            Instance::Fixed(fixed) => Cow::Borrowed(&fixed.element),
+            _ => {
+                let mut element = Vec::with_capacity(self.name.len() + 4);
+                name_element(&self.name, &mut element);
+                Cow::Owned(element)
+            }
+        };
+        line.value.eval(&mut self.scope, &mut self.text)?;
+        let syntax = line.object.as_ref().and_then(|object| object.syntax());
+        let value = line.kind.read(&self.text, syntax)?;
+        if let Some(syntax) = syntax {
+            conforms(&value, syntax)?;
+            self.note_address(line, &name, index, &value, place);
+        }
+        self.out.varbind(&name, &value.encode())
+    }
+
+    /// The BER content of an instance that is known only now goes into `name`; the octets of its index.
+    fn object_name(&mut self, instance: &'a Instance) -> Result<usize, BuildReason> {
+        self.name.clear();
+        match instance {
+            Instance::Fixed(fixed) => Ok(fixed.index),
+            Instance::Numbers(column, parts) => {
+                self.name.extend_from_slice(column);
+                for part in parts {
+                    let arc = self.arc(part)?;
+                    push_arc(arc, &mut self.name);
+                }
+                Ok(self.name.len() - column.len())
+            }
+            Instance::Parts(object, parts) => {
+                let values = parts
+                    .iter()
+                    .map(|part| self.index_value(part))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let oid = object.instance(&values)?;
+                self.name = oid.to_ber();
+                Ok(self.name.len().saturating_sub(object.oid.to_ber().len()))
+            }
+        }
+    }
+
+    fn arc(&mut self, part: &'a InstancePart) -> Result<u32, BuildReason> {
+        match part {
+            InstancePart::Number(number) => Ok(*number),
+            InstancePart::Expr(expression) => {
+                let value = expression.eval(&mut self.scope)?;
+                if let Val::Int(number) = value
+                    && let Ok(arc) = u32::try_from(number)
+                {
+                    return Ok(arc);
+                }
+                self.text.clear();
+                value.write(&mut self.text);
+                Ok(self
+                    .text
+                    .parse()
+                    .map_err(|_| ValueError::new(&self.text, "arc of an instance"))?)
+            }
+            InstancePart::Text(_) => Err(ValueError::new("", "arc of an instance").into()),
+        }
+    }
+
+    fn index_value(&mut self, part: &'a InstancePart) -> Result<IndexValue, BuildReason> {
+        match part {
+            InstancePart::Text(text) => {
+                text.eval(&mut self.scope, &mut self.text)?;
+                Ok(IndexValue::Text(self.text.clone()))
+            }
+            part => self.arc(part).map(IndexValue::Number),
+        }
+    }
+
+    /// Notes an InetAddress or an InetAddressType, so that the two can be compared when both are there.
+    fn note_address(&mut self, line: &VarBindLine, name: &[u8], index: usize, value: &Value, place: &Place) {
+        let content = |element: &[u8]| {
+            let header = if element.get(1).is_some_and(|&length| length < 0x80) {
+                2
+            } else {
+                3
+            };
+            element.get(header..).unwrap_or_default().to_vec()
+        };
+        if let (Some(kind), Some(octets)) = (&line.address_type, value.as_octets()) {
+            let own = content(name);
+            let mut of = kind.oid.to_ber();
+            of.extend_from_slice(own.get(own.len().saturating_sub(index)..).unwrap_or_default());
+            self.out.run.addresses.push(AddressUse {
+                of: fingerprint(&of),
+                length: octets.len(),
+                place: place.clone(),
+                attribute: line.written.clone(),
+            });
+        } else if let Value::Integer(number) = value
+            && is_address_type(line.object.as_deref())
+        {
+            self.out
+                .run
+                .types
+                .push((fingerprint(&content(name)), i64::from(*number)));
+        }
+    }
+
+    fn receiver(&mut self, lines: &'a [ReceiverLine], place: &Place) -> Result<(), Failed> {
+        let open = self.out.open(38);
+        for line in lines {
+            let written = self.receiver_setting(line);
+            written.map_err(|reason| (line.place.clone(), "receiver".to_owned(), reason))?;
+        }
+        let closed = self.out.close(open);
+        closed.map_err(|reason| (place.clone(), "receiver".to_owned(), reason))
+    }
+
+    fn receiver_setting(&mut self, line: &'a ReceiverLine) -> Result<(), BuildReason> {
+        line.value.eval(&mut self.scope, &mut self.text)?;
+        let text = self.text.as_str();
+        let number = || {
+            let number = text.parse::<u16>();
+            number.map_err(|_| ValueError::new(text, "number from 0 to 65535"))
+        };
+        match line.setting {
+            ReceiverWord::Address => match text.parse().map_err(|_| ValueError::new(text, "address"))? {
+                IpAddr::V4(address) => self.out.tlv(1, &address.octets()),
+                IpAddr::V6(address) => self.out.tlv(8, &address.octets()),
+            },
+            ReceiverWord::Port => self.out.tlv(2, &number()?.to_be_bytes()),
+            ReceiverWord::Kind => {
+                let named = ReceiverKind::NAMED.into_iter().find(|(_, name)| *name == text);
+                let kind = named.map_or_else(number, |(kind, _)| Ok(kind.number()))?;
+                self.out.tlv(3, &kind.to_be_bytes())
+            }
+            ReceiverWord::Timeout => self.out.tlv(4, &number()?.to_be_bytes()),
+            ReceiverWord::Retries => self.out.tlv(5, &number()?.to_be_bytes()),
+            ReceiverWord::Filter => {
+                let oid: Oid = text
+                    .parse()
+                    .map_err(|_| ValueError::new(text, "object identifier in numbers"))?;
+                self.out.tlv(6, &Value::Oid(oid).encode())
+            }
+            ReceiverWord::SecurityName => self.out.tlv(7, text.as_bytes()),
+        }
+    }
+
+    fn vendor(&mut self, oui: &'a Text, lines: &'a [TypedLine], place: &Place) -> Result<(), Failed> {
+        let failed = |reason: BuildReason| (place.clone(), "vendor".to_owned(), reason);
+        let evaluated = oui.eval(&mut self.scope, &mut self.text);
+        evaluated.map_err(|error| failed(error.into()))?;
+        let octets = octets(&self.text).map_err(|error| failed(error.into()))?;
+        if octets.len() != 3 {
+            return Err(failed(ValueError::new(&self.text, "OUI of three octets").into()));
+        }
+        let open = self.out.open(43);
+        self.out.tlv(8, &octets).map_err(failed)?;
+        for line in lines {
+            self.typed(line)?;
+        }
+        self.out.close(open).map_err(failed)
+    }
+
+    /// A TLV of bare octets.
+    fn typed(&mut self, line: &'a TypedLine) -> Result<(), Failed> {
+        let failed = |reason| (line.place.clone(), format!("TLV {}", line.written), reason);
+        let evaluated = line.value.eval(&mut self.scope, &mut self.text);
+        evaluated.map_err(|error| failed(error.into()))?;
+        let octets = typed_octets(line.kind, &self.text).map_err(failed)?;
+        self.out.tlv(line.number, &octets).map_err(failed)
+    }
+}
+
+fn is_address_type(object: Option<&Object>) -> bool {
+    let syntax = object.and_then(Object::syntax);
+    syntax.is_some_and(|syntax| &*syntax.convention == "InetAddressType")
+}
+
+/// The octets of a value in a type that a template names, or in that of its TLV.
+pub(super) fn typed_octets(kind: OctetsType, text: &str) -> Result<Vec<u8>, BuildReason> {
+    match kind {
+        OctetsType::Named(definition) => Ok(definition.read(text)?),
+        kind => Ok(bare_octets(kind, text)?),
+    }
+}
+
+/// The octets of a value in a type that a template names.
+fn bare_octets(kind: OctetsType, text: &str) -> Result<Vec<u8>, ValueError> {
     let wrong = |expected| ValueError::new(text, expected);
-    let value = match kind {
+    Ok(match kind {
         OctetsType::Hex => octets(text)?,
         OctetsType::String => text.as_bytes().to_vec(),
+        OctetsType::ZString => [text.as_bytes(), &[0]].concat(),
         OctetsType::U8 => vec![text.parse().map_err(|_| wrong("number from 0 to 255"))?],
         OctetsType::U16 => text
             .parse::<u16>()
@@ -445,12 +555,12 @@ fn bare_octets(kind: OctetsType, text: &str, limit: usize) -> Result<Vec<u8>, Bu
             .map_err(|_| wrong("IPv6 address"))?
             .octets()
             .to_vec(),
-    };
-    if value.len() > limit {
-        return Err(BuildReason::Length {
-            length: value.len(),
-            limit,
-        });
-    }
-    Ok(value)
+        OctetsType::Mac => text
+            .parse::<crate::value::MacAddress>()
+            .map_err(|_| wrong("MAC address"))?
+            .0
+            .to_vec(),
+        OctetsType::Named(_) => return Err(wrong("value of a named TLV")),
+        OctetsType::Oid => Value::Oid(text.parse().map_err(|_| wrong("object identifier in numbers"))?).encode(),
+    })
 }

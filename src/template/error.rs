@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::build::BuildReason;
 use super::value::ValueError;
 use crate::mib::{InstanceError, NameError};
 use crate::value::OidError;
@@ -88,6 +89,26 @@ pub enum TemplateReason {
         /// The type written.
         found: &'static str,
     },
+    /// A TLV that is not known where it stands.
+    #[error("no TLV '{0}' is known here; write its number and type: tlv 99 hex 00")]
+    Tlv(String),
+    /// A statement that is wrong for every device.
+    #[error(transparent)]
+    Constant(BuildReason),
+    /// Two templates are served under one name.
+    #[error("'{name}' is the name of template '{other}' too")]
+    Served {
+        /// The name.
+        name: String,
+        /// The other template.
+        other: String,
+    },
+    /// The settings have no lookup of the name.
+    #[error("the settings have no [lookup.{0}]")]
+    Lookup(String),
+    /// A template of another kind of file.
+    #[error("template '{0}' makes another kind of file")]
+    OtherKind(String),
     /// An included template that the library does not have.
     #[error("the library has no template '{0}'")]
     Include(String),

@@ -1,17 +1,24 @@
 //! What stands in `{{ }}`, compiled when a template is loaded.
+//!
+//! The language is minijinja's. What templates mostly say (names, texts, sums, comparisons, a few filters) is also
+//! compiled into a [`Quick`] tree that runs without minijinja's machine. The tree gives an answer only where it is
+//! sure to give minijinja's; everything else, errors among it, is left to minijinja.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use minijinja::value::ValueKind;
 use minijinja::{Environment, Expression, UndefinedBehavior, Value};
 
-/// A compiled expression. A name alone, the most frequent one, needs no machine to be looked up.
+use super::intern::Interner;
+use super::quick::Quick;
+use super::scope::{Scope, Val};
+
+/// A compiled expression.
 #[derive(Debug)]
-pub(super) enum Expr {
-    /// A variable.
-    Name(Box<str>),
-    /// Anything else of minijinja's expression language.
-    Compiled(Box<str>, Expression<'static, 'static>),
+pub(super) struct Expr {
+    source: Box<str>,
+    quick: Option<Quick>,
+    /// `None` for a name alone: what can be said of it is sure.
+    whole: Option<Box<Expression<'static, 'static>>>,
 }
 
 /// Why an expression has no value.
@@ -41,8 +48,8 @@ fn environment() -> &'static Environment<'static> {
 }
 
 /// Words that look like names and are literals or operators.
-const RESERVED: [&str; 12] = [
-    "true", "True", "false", "False", "none", "None", "not", "and", "or", "in", "is", "if",
+pub(super) const RESERVED: [&str; 13] = [
+    "true", "True", "false", "False", "none", "None", "not", "and", "or", "in", "is", "if", "else",
 ];
 
 /// Whether `text` is a variable's name.
@@ -54,46 +61,51 @@ pub(super) fn is_name(text: &str) -> bool {
 
 impl Expr {
     /// Compiles `text`. The error says what is wrong with it.
-    pub(super) fn compile(text: &str) -> Result<Self, String> {
+    pub(super) fn compile(text: &str, interner: &Interner) -> Result<Self, String> {
         let text = text.trim();
-        if is_name(text) {
-            return Ok(Self::Name(text.into()));
-        }
-        let compiled = environment().compile_expression_owned(text.to_owned());
-        let expression = compiled.map_err(|error| error.detail().unwrap_or("not an expression").to_owned())?;
-        Ok(Self::Compiled(text.into(), expression))
-    }
-
-    fn text(&self) -> &str {
-        match self {
-            Self::Name(text) | Self::Compiled(text, _) => text,
-        }
-    }
-
-    /// The value among `variables`, an object whose attributes are the variables.
-    pub(super) fn eval(&self, variables: &Value) -> Result<Value, ExpressionError> {
-        let value = match self {
-            Self::Name(name) => variables.get_attr(name),
-            Self::Compiled(_, expression) => expression.eval(variables),
+        let quick = Quick::parse(text, interner);
+        let whole = match quick {
+            Some(Quick::Name(_)) => None,
+            _ => {
+                let compiled = environment().compile_expression_owned(text.to_owned());
+                Some(Box::new(compiled.map_err(|error| {
+                    error.detail().unwrap_or("not an expression").to_owned()
+                })?))
+            }
         };
-        match value {
-            Ok(value) if value.is_undefined() => Err(ExpressionError::Undefined(self.text().to_owned())),
-            Ok(value) => Ok(value),
+        let source = text.into();
+        Ok(Self { source, quick, whole })
+    }
+
+    /// Whether it asks for no variable, so that its value is the same for every device.
+    pub(super) fn is_constant(&self) -> bool {
+        self.whole
+            .as_ref()
+            .is_some_and(|whole| whole.undeclared_variables(false).is_empty())
+    }
+
+    /// The value in `scope`.
+    pub(super) fn eval<'a>(&'a self, scope: &mut Scope<'a>) -> Result<Val<'a>, ExpressionError> {
+        if let Some(value) = self.quick.as_ref().and_then(|quick| quick.eval(scope)) {
+            return Ok(value);
+        }
+        let undefined = || ExpressionError::Undefined(self.source.to_string());
+        let Some(whole) = &self.whole else {
+            return Err(undefined());
+        };
+        match whole.eval(scope.as_object()) {
+            Ok(value) if value.is_undefined() => Err(undefined()),
+            Ok(value) => Ok(value.into()),
             Err(error) => Err(ExpressionError::Failed {
-                expression: self.text().to_owned(),
+                expression: self.source.to_string(),
                 error: error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
             }),
         }
     }
 
-    /// The value as text.
-    pub(super) fn eval_text(&self, variables: &Value, out: &mut String) -> Result<(), ExpressionError> {
-        let value = self.eval(variables)?;
-        match (value.as_str(), value.kind()) {
-            (Some(text), _) => out.push_str(text),
-            (None, ValueKind::Bool) => out.push_str(if value.is_true() { "true" } else { "false" }),
-            (None, _) => out.push_str(&value.to_string()),
-        }
+    /// Appends the value as text.
+    pub(super) fn eval_text<'a>(&'a self, scope: &mut Scope<'a>, out: &mut String) -> Result<(), ExpressionError> {
+        self.eval(scope)?.write(out);
         Ok(())
     }
 }
@@ -113,24 +125,27 @@ pub(super) enum Piece {
     /// As it stands.
     Literal(Box<str>),
     /// Its value.
-    Expr(Expr),
+    Expr(Arc<Expr>),
 }
 
 impl Text {
-    /// The text with the values of its expressions among `variables`.
-    pub(super) fn eval(&self, variables: &Value) -> Result<String, ExpressionError> {
+    /// Replaces `out` by the text with the values of its expressions in `scope`.
+    pub(super) fn eval<'a>(&'a self, scope: &mut Scope<'a>, out: &mut String) -> Result<(), ExpressionError> {
+        out.clear();
         let pieces = match self {
-            Self::Constant(text) => return Ok(text.to_string()),
+            Self::Constant(text) => {
+                out.push_str(text);
+                return Ok(());
+            }
             Self::Pieces(pieces) => pieces,
         };
-        let mut out = String::new();
         for piece in pieces {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
-                Piece::Expr(expression) => expression.eval_text(variables, &mut out)?,
+                Piece::Expr(expression) => expression.eval_text(scope, out)?,
             }
         }
-        Ok(out)
+        Ok(())
     }
 
     /// The text where it has no expression.
@@ -142,29 +157,138 @@ impl Text {
     }
 }
 
+/// The value of minijinja for a value of ours.
+impl From<&Val<'_>> for Value {
+    fn from(value: &Val<'_>) -> Self {
+        match value {
+            Val::Undefined => Self::UNDEFINED,
+            Val::Bool(value) => (*value).into(),
+            Val::Int(value) => (*value).into(),
+            Val::Range(low, high) => (*low..*high).collect(),
+            Val::Text(text) => (*text).into(),
+            Val::Owned(text) => Self::from(text),
+            Val::Fields(fields) => {
+                Self::from_pairs(fields.iter().map(|(name, value)| (name.as_str(), Self::from(&value))))
+            }
+            Val::Other(value) => value.clone(),
+        }
+    }
+}
+
+impl From<Value> for Val<'_> {
+    fn from(value: Value) -> Self {
+        use minijinja::value::ValueKind;
+        match value.kind() {
+            ValueKind::Undefined => Self::Undefined,
+            ValueKind::Bool => Self::Bool(value.is_true()),
+            ValueKind::Number if value.is_integer() => match i64::try_from(value.clone()) {
+                Ok(number) => Self::Int(number),
+                Err(_) => Self::Other(value),
+            },
+            ValueKind::String if !value.is_safe() => match value.as_str() {
+                Some(text) => Self::Owned(Arc::from(text)),
+                None => Self::Other(value),
+            },
+            _ => Self::Other(value),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
-    use minijinja::context;
+
+    fn variables() -> BTreeMap<String, String> {
+        [
+            ("mac", "00:11:22:aa:bb:cc"),
+            ("lines", "2"),
+            ("empty", ""),
+            ("word", "Größe x"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    fn eval(text: &str) -> Result<String, ExpressionError> {
+        let interner = Interner::default();
+        let expression = Expr::compile(text, &interner).unwrap();
+        let variables = variables();
+        let mut out = String::new();
+        expression.eval_text(&mut Scope::of_variables(&variables), &mut out)?;
+        Ok(out)
+    }
 
     #[test]
     fn names_filters_and_conditions() {
-        let variables = context! { mac => "00:11:22:aa:bb:cc", lines => 2 };
-        let eval = |text: &str| {
-            let mut out = String::new();
-            Expr::compile(text)
-                .unwrap()
-                .eval_text(&variables, &mut out)
-                .map(|()| out)
-        };
         assert_eq!(eval(" mac ").unwrap(), "00:11:22:aa:bb:cc");
         assert_eq!(eval("mac | replace(':', '')").unwrap(), "001122aabbcc");
-        assert_eq!(eval("lines + 1").unwrap(), "3");
-        assert_eq!(eval("lines > 1").unwrap(), "true");
+        assert_eq!(eval("(lines | int) + 1").unwrap(), "3");
+        assert_eq!(eval("lines == '2' and not empty").unwrap(), "true");
         assert_eq!(eval("true").unwrap(), "true");
         assert_eq!(eval("nothing is defined").unwrap(), "false");
+        assert_eq!(eval("nothing | default('x') ~ 1").unwrap(), "x1");
+        assert_eq!(eval("7 // 2 + 7 % 4").unwrap(), "6");
         assert_eq!(eval("nothing"), Err(ExpressionError::Undefined("nothing".to_owned())));
         assert!(matches!(eval("nothing + 1"), Err(ExpressionError::Failed { .. })));
-        assert!(Expr::compile("1 +").is_err());
+        assert!(Expr::compile("1 +", &Interner::default()).is_err());
+    }
+
+    fn any_expression() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            (-20i64..20).prop_map(|number| if number < 0 {
+                format!("({number})")
+            } else {
+                number.to_string()
+            }),
+            prop::sample::select(vec![
+                "mac", "lines", "empty", "word", "nothing", "true", "false", "'x'", "\"2\"", "''"
+            ])
+            .prop_map(str::to_owned),
+        ];
+        leaf.prop_recursive(4, 24, 2, |inner| {
+            let operator = prop::sample::select(vec![
+                "+", "-", "*", "~", "==", "!=", "<", "<=", ">", ">=", "and", "or", "//", "%", "in",
+            ]);
+            prop_oneof![
+                (inner.clone(), operator, inner.clone()).prop_map(|(a, op, b)| format!("{a} {op} {b}")),
+                inner.clone().prop_map(|a| format!("({a})")),
+                inner.clone().prop_map(|a| format!("not {a}")),
+                (
+                    inner.clone(),
+                    prop::sample::select(vec!["int", "upper", "lower", "string", "length", "trim"])
+                )
+                    .prop_map(|(a, filter)| format!("{a} | {filter}")),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a} | default({b})")),
+                inner.clone().prop_map(|a| format!("({a}) | replace('1', 'y')")),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("range({a}, {b})")),
+                inner.clone().prop_map(|a| format!("{a} is defined")),
+                inner.prop_map(|a| format!("{a} is not defined")),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_quick_tree_says_what_minijinja_says(text in any_expression()) {
+            let Ok(expression) = Expr::compile(&text, &Interner::default()) else { return Ok(()) };
+            let variables = variables();
+            let mut scope = Scope::of_variables(&variables);
+            let object = scope.as_object();
+            let quick = expression.quick.as_ref().and_then(|quick| quick.eval(&mut scope));
+            if let (Some(quick), Some(whole)) = (quick, &expression.whole) {
+                let whole = whole.eval(object);
+                prop_assert!(whole.is_ok(), "{text}: {quick:?} {whole:?}");
+                let whole = whole.unwrap();
+                let mut shown = (String::new(), String::new());
+                Val::from(whole.clone()).write(&mut shown.0);
+                quick.write(&mut shown.1);
+                prop_assert_eq!(&shown.0, &shown.1, "{}", text);
+                prop_assert_eq!(whole.is_true(), quick.is_true(), "{}", text);
+            }
+        }
     }
 }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use super::error::{Place, TemplateError, TemplateReason};
 use super::expression::{Expr, Piece, Text};
+use super::intern::Interner;
+use crate::mib::Object;
 
 /// What is left of a line.
 #[derive(Debug, Clone)]
 pub(super) struct Line<'a> {
     file: Arc<str>,
+    interner: &'a Interner,
     number: usize,
     whole: &'a str,
     at: usize,
@@ -16,9 +19,10 @@ pub(super) struct Line<'a> {
 
 impl<'a> Line<'a> {
     /// A line; `number` counts from 1.
-    pub fn new(file: &Arc<str>, number: usize, whole: &'a str) -> Self {
+    pub fn new(file: &Arc<str>, interner: &'a Interner, number: usize, whole: &'a str) -> Self {
         let mut line = Self {
             file: Arc::clone(file),
+            interner,
             number,
             whole,
             at: 0,
@@ -92,17 +96,32 @@ impl<'a> Line<'a> {
     }
 
     /// The rest as an expression.
-    pub fn expression(&self) -> Result<Expr, TemplateError> {
+    pub fn expression(&self) -> Result<Arc<Expr>, TemplateError> {
         let text = self.rest();
         if text.is_empty() {
             return Err(self.wrong(TemplateReason::Expected("an expression")));
         }
-        Expr::compile(text).map_err(|error| {
+        self.compile(text)
+    }
+
+    /// An expression of this line.
+    pub fn compile(&self, text: &str) -> Result<Arc<Expr>, TemplateError> {
+        self.interner.expression(text).map_err(|error| {
             self.wrong(TemplateReason::Expression {
-                expression: text.to_owned(),
+                expression: text.trim().to_owned(),
                 error,
             })
         })
+    }
+
+    /// The library's copy of an object.
+    pub fn object_copy(&self, object: &Object) -> Arc<Object> {
+        self.interner.object(object)
+    }
+
+    /// The one copy of a variable's name in the library.
+    pub fn name(&self, name: &str) -> Arc<str> {
+        self.interner.name(name)
     }
 
     /// The rest as a value: bare, or in quotes with `\"`, `\\`, `\n` and `\t`.
@@ -146,13 +165,7 @@ impl<'a> Line<'a> {
                     if !literal.is_empty() {
                         pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
                     }
-                    let expression = Expr::compile(source).map_err(|error| {
-                        self.wrong(TemplateReason::Expression {
-                            expression: source.trim().to_owned(),
-                            error,
-                        })
-                    })?;
-                    pieces.push(Piece::Expr(expression));
+                    pieces.push(Piece::Expr(self.compile(source)?));
                 }
             }
         }

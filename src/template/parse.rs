@@ -2,71 +2,106 @@
 //!
 //! ```text
 //! # a comment                                      blank lines and lines that start with # mean nothing
+//! file device|cable-modem                          which kind of file it makes, before all else; device by default
+//! serve PATTERN                                    a name under which the file is asked for, with {captures}
+//! lookup NAME                                      asks a lookup of the settings; its row's columns are NAME.column
 //! include NAME                                     the statements of another template
+//! var NAME: TYPE [= EXPRESSION]                    the values that a variable takes, and its default
 //! default NAME = EXPRESSION                        a value for a variable that has none
 //! set NAME = EXPRESSION                            a value for a variable
-//! auto delimiters|realm|hash on|off                what the engine adds by itself
+//! auto WORD on|off                                 what the engine adds by itself
 //! if EXPRESSION … elif EXPRESSION … else … end
 //! for NAME in EXPRESSION … end
 //! mib OBJECT TYPE VALUE                            TLV 11, or 64 where it is long
+//! mib OBJECT = VALUE                               the same, of the type that the object has
 //! receiver … end                                   TLV 38; within: address, port, kind, timeout, retries, filter,
 //!                                                  security-name, each with its value
 //! vendor OUI … end                                 TLV 43; within: NUMBER TYPE VALUE
+//! tlv NAME VALUE                                   a TLV of the dictionary, or of the group that it stands in
 //! tlv NUMBER TYPE VALUE                            any other TLV
+//! group NAME|NUMBER … end                          a TLV that holds those of the statements within
 //! ```
 //!
 //! OBJECT is a MIB name, qualified by its module where several have it (`MODULE::name`), or an object identifier in
 //! numbers; then its instance: `.0` of a scalar, the index of a row, whose parts are numbers, `{{ expressions }}` or
-//! `"texts"`. TYPE is one of [`super::ValueType`]; for `vendor` and `tlv` one of hex, string, u8, u16, u32, ipv4, ipv6.
-//! VALUE is the rest of the line, bare or in quotes, with `{{ expressions }}`; or `"""` and then lines up to one that
-//! is `"""`. EXPRESSION is one of minijinja's.
+//! `"texts"`. TYPE is one of [`super::ValueType`]; for `vendor` and `tlv` one of hex, string, zstring, u8, u16, u32, ipv4,
+//! ipv6, mac, oid. VALUE is the rest of the line, bare or in quotes, with `{{ expressions }}`; or `"""` and then lines up
+//! to one that is `"""`. EXPRESSION is one of minijinja's.
 
 use std::iter::Peekable;
 use std::str::Lines;
 use std::sync::Arc;
 
-use super::error::{TemplateError, TemplateReason};
+use super::declare::{Declaration, VarType};
+use super::error::{Place, TemplateError, TemplateReason};
 use super::expression::{Text, is_name};
+use super::fold::fold;
+use super::intern::Interner;
 use super::line::Line;
-use super::statement::{
-    Action, Auto, Instance, InstancePart, OctetsType, ReceiverLine, ReceiverWord, Statement, TypedLine, VarBindLine,
-};
-use super::value::ValueType;
-use crate::mib::{IndexValue, Names, Object};
-use crate::value::Oid;
-use crate::wire::snmp::varbind::VarBind;
-use crate::wire::tlv::Element;
-use crate::wire::tlv::conform::conforms;
+use super::object::{check_constant, object, value_type};
+use super::serve::Pattern;
+use super::statement::{Action, Auto, OctetsType, ReceiverLine, ReceiverWord, Statement, TypedLine, VarBindLine};
+use crate::mib::Names;
+use crate::wire::tlv::{Definition, FileKind};
 
 /// Blocks within blocks, at most.
 const DEEPEST: usize = 32;
 
-const WORDS: &str = "include, default, set, auto, if, for, mib, receiver, vendor, tlv";
+const WORDS: &str = "file, serve, lookup, include, var, default, set, auto, if, for, mib, receiver, vendor, tlv, group";
 
 type Result<T> = std::result::Result<T, TemplateError>;
 
+/// A template's text, compiled.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub statements: Vec<Statement>,
+    /// What `file` says.
+    pub kind: Option<FileKind>,
+    pub serves: Vec<(Place, Pattern)>,
+    pub lookups: Vec<Box<str>>,
+}
+
 /// Compiles the text of the template `file`.
-pub(super) fn parse(file: &Arc<str>, text: &str, names: &Names) -> Result<Vec<Statement>> {
+pub(super) fn parse(file: &Arc<str>, text: &str, names: &Names, interner: &Interner) -> Result<Parsed> {
     let mut parser = Parser {
         file,
         names,
+        interner,
         lines: text.lines().peekable(),
         number: 0,
         depth: 0,
+        tables: Vec::new(),
+        started: false,
+        kind: None,
+        serves: Vec::new(),
+        lookups: Vec::new(),
     };
     let (statements, end) = parser.block()?;
-    match end {
-        Some((line, word)) => Err(line.wrong(TemplateReason::Stray(word.to_owned()))),
-        None => Ok(statements),
+    if let Some((line, word)) = end {
+        return Err(line.wrong(TemplateReason::Stray(word.to_owned())));
     }
+    Ok(Parsed {
+        statements,
+        kind: parser.kind,
+        serves: parser.serves,
+        lookups: parser.lookups,
+    })
 }
 
 struct Parser<'a> {
     file: &'a Arc<str>,
     names: &'a Names,
+    interner: &'a Interner,
     lines: Peekable<Lines<'a>>,
     number: usize,
     depth: usize,
+    /// The TLVs that may stand in the groups that are open, the innermost last.
+    tables: Vec<&'static [Definition]>,
+    /// Whether there was a statement that the kind of the file matters to.
+    started: bool,
+    kind: Option<FileKind>,
+    serves: Vec<(Place, Pattern)>,
+    lookups: Vec<Box<str>>,
 }
 
 /// The line that ends a block, after its word.
@@ -85,7 +120,7 @@ impl<'a> Parser<'a> {
     fn next_raw(&mut self) -> Option<Line<'a>> {
         let text = self.lines.next()?;
         self.number += 1;
-        Some(Line::new(self.file, self.number, text))
+        Some(Line::new(self.file, self.interner, self.number, text))
     }
 
     /// Statements up to the end of the text, or to a line that ends or divides a block.
@@ -95,15 +130,65 @@ impl<'a> Parser<'a> {
             let start = line.clone();
             let word = line.word().unwrap_or_default();
             if matches!(word, "end" | "elif" | "else") {
-                return Ok((statements, Some((line, word))));
+                return Ok((
+                    fold(statements, self.file_kind(), !self.tables.is_empty())?,
+                    Some((line, word)),
+                ));
             }
+            if self.head(word, &start, line.clone())? {
+                continue;
+            }
+            self.started = true;
             let action = self.statement(word, &start, line)?;
             statements.push(Statement {
                 place: start.place(),
                 action,
             });
         }
-        Ok((statements, None))
+        Ok((fold(statements, self.file_kind(), !self.tables.is_empty())?, None))
+    }
+
+    fn file_kind(&self) -> FileKind {
+        self.kind.unwrap_or(FileKind::Device)
+    }
+
+    /// What is said of the template as a whole. Whether the line was such.
+    fn head(&mut self, word: &str, start: &Line<'a>, mut line: Line<'a>) -> Result<bool> {
+        if !matches!(word, "file" | "serve" | "lookup") {
+            return Ok(false);
+        }
+        if self.depth > 0 {
+            return Err(start.wrong(TemplateReason::Expected("this statement outside of every block")));
+        }
+        match word {
+            "file" => {
+                let at = line.clone();
+                self.kind = Some(match line.word() {
+                    _ if self.started || self.kind.is_some() => {
+                        return Err(start.wrong(TemplateReason::Expected("'file' once, before everything else")));
+                    }
+                    Some("device") => FileKind::Device,
+                    Some("cable-modem") => FileKind::CableModem,
+                    _ => return Err(at.wrong(TemplateReason::Expected("device or cable-modem"))),
+                });
+                nothing_more(&line)?;
+            }
+            "serve" => {
+                let bare = line.rest();
+                let quoted = bare.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+                let pattern = Pattern::parse(quoted.unwrap_or(bare));
+                let pattern = pattern.map_err(|expected| line.wrong(TemplateReason::Expected(expected)))?;
+                self.serves.push((line.place(), pattern));
+            }
+            _ => {
+                let name = line.clone().word().filter(|word| is_name(word));
+                let name = name.ok_or_else(|| line.wrong(TemplateReason::Expected("the name of a lookup")))?;
+                line.word();
+                nothing_more(&line)?;
+                self.lookups.push(name.into());
+            }
+        }
+        Ok(true)
     }
 
     fn statement(&mut self, word: &str, start: &Line<'a>, mut line: Line<'a>) -> Result<Action> {
@@ -113,6 +198,8 @@ impl<'a> Parser<'a> {
                 Some(name) => nothing_more(&line).map(|()| Action::Include(name.into(), 0)),
                 None => Err(line.wrong(TemplateReason::Expected("the name of a template"))),
             },
+            "var" => declaration(line),
+            "group" => self.nested(start, |parser| parser.group(start, line)),
             "default" => assignment(line).map(|(name, value)| Action::Default(name, value)),
             "set" => assignment(line).map(|(name, value)| Action::Set(name, value)),
             "auto" => auto(line),
@@ -120,7 +207,7 @@ impl<'a> Parser<'a> {
             "for" => self.nested(start, |parser| parser.repetition(start, line)),
             "receiver" => self.receiver(start, line),
             "vendor" => self.vendor(start, line),
-            "tlv" => self.typed(line).map(Action::Tlv),
+            "tlv" => self.typed(line).map(|line| Action::Tlv(Box::new(line))),
             _ => Err(start.wrong(TemplateReason::Statement {
                 found: word.to_owned(),
                 expected: WORDS,
@@ -176,6 +263,56 @@ impl<'a> Parser<'a> {
         }
     }
 
+    fn group(&mut self, start: &Line<'a>, mut line: Line<'a>) -> Result<Action> {
+        let at = line.clone();
+        let (number, children) = match self.tlv(line.word().unwrap_or_default(), &at)? {
+            (number, Some(definition)) => match definition.form.children() {
+                Some(children) => (number, children),
+                None => return Err(at.wrong(TemplateReason::Expected("the name of a TLV that holds TLVs"))),
+            },
+            (number, None) => (number, &[][..]),
+        };
+        nothing_more(&line)?;
+        self.tables.push(children);
+        let (statements, end) = self.block()?;
+        self.tables.pop();
+        match end {
+            Some((line, "end")) => nothing_more(&line).map(|()| Action::Group(number, statements)),
+            Some((line, word)) => Err(line.wrong(TemplateReason::Stray(word.to_owned()))),
+            None => Err(start.wrong(TemplateReason::Open("group"))),
+        }
+    }
+
+    /// The TLV that a word names or numbers, where it stands.
+    ///
+    /// Where nothing says which kind of file it is, a name that cable modems' files alone have says it.
+    fn tlv(&mut self, word: &str, at: &Line<'a>) -> Result<(u8, Option<&'static Definition>)> {
+        let table = self
+            .tables
+            .last()
+            .copied()
+            .unwrap_or(Definition::of_file(self.file_kind()));
+        if word.starts_with(|c: char| c.is_ascii_digit()) {
+            let number = word.parse().ok();
+            let number = number.ok_or_else(|| at.wrong(TemplateReason::Expected("a type number from 0 to 255")))?;
+            // A numbered group knows its TLVs by name all the same.
+            return Ok((
+                number,
+                Definition::find(table, number).filter(|definition| definition.form.children().is_some()),
+            ));
+        }
+        let mut definition = Definition::named(table, word);
+        if definition.is_none() && self.kind.is_none() && self.tables.is_empty() {
+            definition = Definition::named(Definition::of_file(FileKind::CableModem), word);
+            self.kind = definition.map(|_| FileKind::CableModem);
+        }
+        match definition {
+            Some(definition) => Ok((definition.kind, Some(definition))),
+            None if word.is_empty() => Err(at.wrong(TemplateReason::Expected("the name or type number of a TLV"))),
+            None => Err(at.wrong(TemplateReason::Tlv(word.chars().take(80).collect()))),
+        }
+    }
+
     /// The lines of a block that holds no statements.
     fn settings<T>(
         &mut self,
@@ -222,9 +359,23 @@ impl<'a> Parser<'a> {
 
     fn typed(&mut self, mut line: Line<'a>) -> Result<TypedLine> {
         let place = line.place();
-        let number = line.clone().word().and_then(|word| word.parse().ok());
-        let number = number.ok_or_else(|| line.wrong(TemplateReason::Expected("a type number from 0 to 255")))?;
-        line.word();
+        let at = line.clone();
+        let written = line.word().unwrap_or_default();
+        let (number, definition) = self.tlv(written, &at)?;
+        if !written.starts_with(|c: char| c.is_ascii_digit())
+            && let Some(definition) = definition
+        {
+            if definition.form.children().is_some() {
+                return Err(at.wrong(TemplateReason::Expected("'group' for a TLV that holds TLVs")));
+            }
+            return Ok(TypedLine {
+                place,
+                written: written.into(),
+                number,
+                kind: OctetsType::Named(definition),
+                value: self.value(&line)?,
+            });
+        }
         let at = line.clone();
         let kind = line
             .word()
@@ -233,6 +384,7 @@ impl<'a> Parser<'a> {
         let value = self.value(&line)?;
         Ok(TypedLine {
             place,
+            written: written.into(),
             number,
             kind,
             value,
@@ -267,147 +419,49 @@ impl<'a> Parser<'a> {
         let written = line
             .object()
             .ok_or_else(|| object_at.wrong(TemplateReason::Expected("an object's name")))?;
-        let (object, instance) = self.object(written, &object_at)?;
-        let type_at = line.clone();
-        let kind = line.word().and_then(ValueType::from_word);
-        let kind = kind.ok_or_else(|| type_at.wrong(TemplateReason::Expected(ValueType::WORDS)))?;
-        if let Some(object) = &object {
-            suits(kind, object, &type_at)?;
-        }
+        let (object, instance) = object(written, self.names, &object_at)?;
+        let kind = value_type(object.as_deref(), &mut line)?;
         let value = self.value(&line)?;
+        let address_type = object.as_deref().and_then(|object| self.names.address_type_of(object));
         let compiled = VarBindLine {
             written: written.into(),
+            address_type: address_type.map(|object| line.object_copy(object)),
             object,
             instance,
             kind,
             value,
         };
-        constant(&compiled, &line).map(|element| element.map_or(Action::VarBind(compiled), Action::Element))
-    }
-
-    /// An object by name or in numbers, and its instance.
-    fn object(&self, written: &str, line: &Line<'_>) -> Result<(Option<Arc<Object>>, Instance)> {
-        if written.starts_with(|c: char| c.is_ascii_digit() || c == '.') && !written.contains("{{") {
-            let oid: Oid = written
-                .parse()
-                .map_err(|error: crate::value::OidError| line.wrong(error))?;
-            return Ok((self.leaf(&oid), Instance::Fixed(oid)));
-        }
-        let (name, instance) = written.split_once('.').ok_or_else(|| {
-            line.wrong(TemplateReason::Expected(
-                "an instance after the object's name, .0 for a scalar",
-            ))
-        })?;
-        let object = Arc::new(self.names.resolve(name).map_err(|error| line.wrong(error))?.clone());
-        let parts = instance_parts(instance, line)?;
-        let fixed: Option<Vec<IndexValue>> = parts.iter().map(constant_part).collect();
-        let instance = match fixed {
-            Some(values) => Instance::Fixed(object.instance(&values).map_err(|error| line.wrong(error))?),
-            None => Instance::Parts(Arc::clone(&object), parts),
-        };
-        Ok((Some(object), instance))
-    }
-
-    /// The object whose instance an object identifier is, where a module knows it.
-    fn leaf(&self, oid: &Oid) -> Option<Arc<Object>> {
-        let (object, rest) = self.names.lookup(oid)?;
-        (object.syntax().is_some() && !rest.is_empty()).then(|| Arc::new(object.clone()))
+        check_constant(&compiled, &line)?;
+        Ok(Action::VarBind(Box::new(compiled)))
     }
 }
 
-/// Whether the object takes values of a type.
-fn suits(kind: ValueType, object: &Object, line: &Line<'_>) -> Result<()> {
-    let Some(syntax) = object.syntax() else { return Ok(()) };
-    if kind.suits(syntax.base) {
-        return Ok(());
-    }
-    Err(line.wrong(TemplateReason::Type {
-        object: object.qualified(),
-        takes: syntax.base.name(),
-        found: kind.word(),
-    }))
-}
-
-/// The element of a line that is the same for every device; `None` where it is not.
-fn constant(compiled: &VarBindLine, line: &Line<'_>) -> Result<Option<Element>> {
-    let (Instance::Fixed(oid), Some(text)) = (&compiled.instance, compiled.value.constant()) else {
-        return Ok(None);
-    };
-    let syntax = compiled.object.as_ref().and_then(|object| object.syntax());
-    let value = compiled.kind.read(text, syntax).map_err(|error| line.wrong(error))?;
-    if let Some(syntax) = syntax {
-        conforms(&value, syntax).map_err(|error| line.wrong(error))?;
-    }
-    Ok(Some(Element::varbind(VarBind::new(oid.clone(), value))))
-}
-
-/// The parts between the dots that stand outside quotes and `{{ }}`.
-fn instance_parts(text: &str, line: &Line<'_>) -> Result<Vec<InstancePart>> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    loop {
-        let (part, after) = first_part(rest);
-        parts.push(instance_part(part, line)?);
-        match after {
-            Some(after) => rest = after,
-            None => return Ok(parts),
-        }
-    }
-}
-
-fn first_part(text: &str) -> (&str, Option<&str>) {
-    let mut quoted = false;
-    let mut braces = 0usize;
-    for (at, octet) in text.bytes().enumerate() {
-        match octet {
-            b'"' if braces == 0 => quoted = !quoted,
-            b'{' => braces += 1,
-            b'}' => braces = braces.saturating_sub(1),
-            b'.' if !quoted && braces == 0 => {
-                return (text.get(..at).unwrap_or_default(), text.get(at + 1..));
-            }
-            _ => {}
-        }
-    }
-    (text, None)
-}
-
-fn instance_part(part: &str, line: &Line<'_>) -> Result<InstancePart> {
-    const EXPECTED: TemplateReason =
-        TemplateReason::Expected("a number, {{ an expression }} or \"a text\" as part of the instance");
-    if let Ok(number) = part.parse() {
-        return Ok(InstancePart::Number(number));
-    }
-    if let Some(inner) = part.strip_prefix('"').and_then(|part| part.strip_suffix('"')) {
-        return line.pieces(inner, true).map(InstancePart::Text);
-    }
-    let source = part.strip_prefix("{{").and_then(|part| part.strip_suffix("}}"));
-    let source = source.ok_or_else(|| line.wrong(EXPECTED))?;
-    let compiled = super::expression::Expr::compile(source);
-    compiled.map(InstancePart::Expr).map_err(|error| {
-        line.wrong(TemplateReason::Expression {
-            expression: source.trim().to_owned(),
-            error,
-        })
-    })
-}
-
-fn constant_part(part: &InstancePart) -> Option<IndexValue> {
-    match part {
-        InstancePart::Number(number) => Some(IndexValue::Number(*number)),
-        InstancePart::Text(text) => text.constant().map(|text| IndexValue::Text(text.to_owned())),
-        InstancePart::Expr(_) => None,
-    }
-}
-
-fn variable(line: &mut Line<'_>) -> Result<Box<str>> {
+fn variable(line: &mut Line<'_>) -> Result<Arc<str>> {
     let start = line.clone();
     let name = line.word().filter(|word| is_name(word));
-    name.map(Into::into)
+    name.map(|name| line.name(name))
         .ok_or_else(|| start.wrong(TemplateReason::Expected("the name of a variable")))
 }
 
-fn assignment(mut line: Line<'_>) -> Result<(Box<str>, super::expression::Expr)> {
+/// `NAME: TYPE [= EXPRESSION]`.
+fn declaration(line: Line<'_>) -> Result<Action> {
+    const EXPECTED: TemplateReason = TemplateReason::Expected("NAME: TYPE, or NAME: TYPE = EXPRESSION");
+    let (name, rest) = line.rest().split_once(':').ok_or_else(|| line.wrong(EXPECTED))?;
+    let name = name.trim();
+    if !is_name(name) {
+        return Err(line.wrong(TemplateReason::Expected("the name of a variable")));
+    }
+    let (kind, default) = match rest.split_once('=') {
+        Some((kind, default)) => (kind, Some(default)),
+        None => (rest, None),
+    };
+    let kind = VarType::parse(kind.trim()).ok_or_else(|| line.wrong(TemplateReason::Expected(VarType::WORDS)))?;
+    let default = default.map(|text| line.compile(text)).transpose()?;
+    let name = line.name(name);
+    Ok(Action::Declare(Box::new(Declaration { name, kind, default })))
+}
+
+fn assignment(mut line: Line<'_>) -> Result<(Arc<str>, Arc<super::expression::Expr>)> {
     let name = variable(&mut line)?;
     match line.clone().word() {
         Some("=") => line.word(),
@@ -418,12 +472,9 @@ fn assignment(mut line: Line<'_>) -> Result<(Box<str>, super::expression::Expr)>
 
 fn auto(mut line: Line<'_>) -> Result<Action> {
     let start = line.clone();
-    let what = match line.word() {
-        Some("delimiters") => Auto::Delimiters,
-        Some("realm") => Auto::Realm,
-        Some("hash") => Auto::Hash,
-        _ => return Err(start.wrong(TemplateReason::Expected("delimiters, realm or hash"))),
-    };
+    let word = line.word().unwrap_or_default();
+    let named = Auto::ALL.into_iter().find(|(name, _)| *name == word);
+    let (_, what) = named.ok_or_else(|| start.wrong(TemplateReason::Expected(Auto::WORDS)))?;
     let start = line.clone();
     let on = match line.word() {
         Some("on") => true,

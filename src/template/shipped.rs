@@ -20,4 +20,6 @@ pub(super) const SHIPPED: &[(&str, &str)] = templates![
     "blocks-eue",
     "blocks-emta",
     "blocks-management",
+    "cable-modem",
+    "cable-modem-tiers",
 ];

@@ -9,7 +9,10 @@ use crate::mib::{Base, IndexValue, Names, Object, Syntax};
 use crate::value::{Oid, hex};
 use crate::wire::snmp::varbind::{Value, VarBind};
 use crate::wire::tlv::conform::type_name;
-use crate::wire::tlv::{DeviceFile, Element, Encoded, NotificationReceiver, ReceiverKind, ReceiverSetting};
+use crate::wire::tlv::{
+    Body, ConfigFile, Definition, DeviceFile, Element, Encoded, FileKind, NotificationReceiver, ReceiverKind,
+    ReceiverSetting, Tlv,
+};
 
 /// A file for serialisation: an object with `elements` and, where there are any, `trailing` octets in hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -338,4 +341,53 @@ fn quoted(text: &str) -> String {
         }
     }
     out + "\""
+}
+
+/// A cable modem's file in the language of templates, without its MICs and its end, which the engine adds.
+pub fn cable_modem_text(file: &ConfigFile, names: &Names) -> String {
+    let mut out = String::from("file cable-modem\n");
+    let ends = |tlv: &&Tlv| !matches!((tlv.kind, &tlv.body), (6 | 7, _) | (_, Body::Mark));
+    tlv_lines(
+        file.tlvs.iter().filter(ends),
+        Definition::of_file(FileKind::CableModem),
+        names,
+        0,
+        &mut out,
+    );
+    out
+}
+
+fn tlv_lines<'a>(
+    tlvs: impl Iterator<Item = &'a Tlv>,
+    table: &'static [Definition],
+    names: &Names,
+    depth: usize,
+    out: &mut String,
+) {
+    let indent = "  ".repeat(depth);
+    for tlv in tlvs {
+        let definition = Definition::find(table, tlv.kind);
+        let name = definition.map_or_else(|| tlv.kind.to_string(), |definition| definition.name.to_owned());
+        match &tlv.body {
+            Body::Mark => {}
+            Body::Tlvs(inner) => {
+                let _ = writeln!(out, "{indent}group {name}");
+                tlv_lines(inner.iter(), tlv.table(definition), names, depth + 1, out);
+                let _ = writeln!(out, "{indent}end");
+            }
+            Body::VarBind(varbind) => {
+                let element = Element::VarBind(varbind.clone());
+                let line = varbind_line(&element, varbind, names).unwrap_or_else(|| bare_line(&element));
+                out.push_str(&indent);
+                out.push_str(&line);
+            }
+            Body::Octets(octets) => {
+                let text = definition.and_then(|definition| definition.show(octets));
+                let _ = match text {
+                    Some(text) => writeln!(out, "{indent}tlv {name} {}", quoted(&text)),
+                    None => writeln!(out, "{indent}tlv {} hex {}", tlv.kind, hex(octets)),
+                };
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::model::{Device, Family, Flow};
 use crate::value::{Timestamp, hex};
 use crate::wire::tlv::{DeviceFile, Element, Requirements, check_device_file};
 
-fn device(flow: Flow, mib: MibDialect, vars: &[(&str, &str)]) -> Device {
+pub(super) fn device(flow: Flow, mib: MibDialect, vars: &[(&str, &str)]) -> Device {
     let vars = vars
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -22,13 +22,14 @@ fn device(flow: Flow, mib: MibDialect, vars: &[(&str, &str)]) -> Device {
         addresses: vec!["192.0.2.7".parse().unwrap(), "2001:db8::7".parse().unwrap()],
         template: None,
         vars: vars.collect(),
+        overrides: Default::default(),
         delivery: Default::default(),
         public_key_sha1: None,
         created: Timestamp::default(),
     }
 }
 
-fn site() -> Site {
+pub(super) fn site() -> Site {
     Site {
         realm: "PKTC.EXAMPLE.NET".parse().unwrap(),
         organisation: "Example Operator".to_owned(),
@@ -40,18 +41,15 @@ fn site() -> Site {
     }
 }
 
-fn library(text: &str) -> Result<TemplateLibrary, String> {
+pub(super) fn library(text: &str) -> Result<TemplateLibrary, String> {
     TemplateLibrary::load([("t", text)], Names::embedded()).map_err(|error| error.to_string())
 }
 
 /// Builds `text` for a hybrid device of the IETF MIB, to whose file the engine adds the delimiters alone.
 fn build(text: &str, vars: &[(&str, &str)]) -> Result<DeviceFile, String> {
     let device = device(Flow::Hybrid, MibDialect::Ietf, vars);
-    let context = Context {
-        device: &device,
-        family: Family::V4,
-        site: &site(),
-    };
+    let site = site();
+    let context = Context::new(&device, Family::V4, &site);
     library(text)?.build("t", &context).map_err(|error| error.to_string())
 }
 
@@ -149,7 +147,7 @@ fn mistakes_are_found_when_a_library_is_loaded() {
     for (text, error) in [
         (
             "\nmip x.0 integer 1",
-            "t:2:1: 'mip' is no statement; expected one of include, default, set, auto, if, for, mib, receiver, vendor, tlv",
+            "t:2:1: 'mip' is no statement; expected one of file, serve, lookup, include, var, default, set, auto, if, for, mib, receiver, vendor, tlv, group",
         ),
         (
             "mib pktcNoSuch.0 integer 1",
@@ -231,15 +229,12 @@ fn templates_that_include_each_other_are_refused() {
 fn an_operators_template_replaces_the_shipped_one() {
     let names = Names::embedded();
     let own = TemplateLibrary::shipped_and([("blocks-management", "")], names).unwrap();
-    assert_eq!(own.names().len(), 12);
+    assert_eq!(own.names().len(), 14);
     let device = device(Flow::Hybrid, MibDialect::Euro, &[]);
-    let context = Context {
-        device: &device,
-        family: Family::V4,
-        site: &site(),
-    };
+    let site = site();
+    let context = Context::new(&device, Family::V4, &site);
     let receivers = |library: &TemplateLibrary| {
-        let file = library.build_for(&context).unwrap();
+        let file = DeviceFile::decode(&library.build_for(&context).unwrap()).unwrap();
         file.elements.iter().filter(|element| element.kind() == 38).count()
     };
     assert_eq!(receivers(&TemplateLibrary::shipped(names).unwrap()), 1);
@@ -284,11 +279,7 @@ fn a_build_that_fails_names_the_attribute() {
     assert_eq!(
         library("").unwrap().build(
             "u",
-            &Context {
-                device: &device(Flow::Basic, MibDialect::Ietf, &[]),
-                family: Family::V6,
-                site: &site(),
-            }
+            &Context::new(&device(Flow::Basic, MibDialect::Ietf, &[]), Family::V6, &site())
         ),
         Err(BuildError::NoTemplate("u".to_owned()))
     );
@@ -298,11 +289,8 @@ fn a_build_that_fails_names_the_attribute() {
 fn what_the_engine_adds_can_be_switched_off() {
     let build = |flow, text: &str| {
         let device = device(flow, MibDialect::Ietf, &[]);
-        let context = Context {
-            device: &device,
-            family: Family::V4,
-            site: &site(),
-        };
+        let site = site();
+        let context = Context::new(&device, Family::V4, &site);
         let file = library(text).unwrap().build("t", &context).unwrap();
         file.elements.iter().map(Element::kind).collect::<Vec<_>>()
     };
@@ -324,12 +312,14 @@ fn shipped(vars: &[(&str, &str)]) -> Vec<(Flow, MibDialect, Family, DeviceFile)>
         for dialect in MibDialect::ALL {
             for family in [Family::V4, Family::V6] {
                 let device = device(flow, dialect, vars);
-                let context = Context {
-                    device: &device,
+                let site = site();
+                let context = Context::new(&device, family, &site);
+                files.push((
+                    flow,
+                    dialect,
                     family,
-                    site: &site(),
-                };
-                files.push((flow, dialect, family, library.build_for(&context).unwrap()));
+                    DeviceFile::decode(&library.build_for(&context).unwrap()).unwrap(),
+                ));
             }
         }
     }

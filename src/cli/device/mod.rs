@@ -19,8 +19,10 @@ use crate::mib::MibDialect;
 use crate::model::{Attempt, Delivery, Device, Family, Flow, OrderKind};
 use crate::profile::{Oui, Vendor};
 use crate::provisioning::basic_file_name;
+use crate::service::server;
 use crate::settings::{Service, Settings, UrlHost};
 use crate::store::{SqliteStore, Store};
+use crate::template::Overrides;
 use crate::value::{Fqdn, MacAddress, Timestamp};
 
 /// Arguments of `hardline device`.
@@ -113,6 +115,12 @@ struct AddArgs {
     /// A value for the template; may be given several times
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     vars: Vec<(String, String)>,
+    /// An attribute of its file with another value than the template gives it; may be given several times
+    #[arg(long = "override", value_name = "ATTRIBUTE=VALUE", value_parser = variable)]
+    overrides: Vec<(String, String)>,
+    /// An attribute that its file has not, although the template gives it one; may be given several times
+    #[arg(long = "without", value_name = "ATTRIBUTE")]
+    without: Vec<String>,
     /// How its file is delivered: tftp or http; by default what the settings say
     #[arg(long)]
     delivery: Option<Delivery>,
@@ -223,6 +231,18 @@ async fn add(settings: &Settings, store: &SqliteStore, args: AddArgs, as_json: b
             return Err(CliError::Wrong(format!("--var {name} is given twice")));
         }
     }
+    let mut overrides = BTreeMap::new();
+    let changes = args.overrides.into_iter().map(|(name, value)| (name, Some(value)));
+    for (name, value) in changes.chain(args.without.into_iter().map(|name| (name, None))) {
+        if overrides.insert(name.clone(), value).is_some() {
+            return Err(CliError::Wrong(format!("{name} is changed twice")));
+        }
+    }
+    if !overrides.is_empty() {
+        // What cannot be changed so would fail every file of the device.
+        let names = server::names(settings)?;
+        Overrides::compile(&overrides, &names).map_err(|error| CliError::Wrong(error.to_string()))?;
+    }
     let device = Device {
         mac: args.mac,
         fqdn: args.fqdn,
@@ -231,6 +251,7 @@ async fn add(settings: &Settings, store: &SqliteStore, args: AddArgs, as_json: b
         addresses: args.ip,
         template: args.template,
         vars,
+        overrides,
         delivery: args.delivery.unwrap_or(settings.delivery.protocol),
         public_key_sha1: None,
         created: Timestamp::now(),

@@ -13,13 +13,14 @@ use crate::value::{MacAddress, Timestamp};
 /// How many devices are read at once.
 const PAGE: usize = 1_000;
 /// The columns of CSV; a variable's column is `var.<name>`.
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "mac",
     "fqdn",
     "flow",
     "mib",
     "addresses",
     "template",
+    "overrides",
     "delivery",
     "public_key_sha1",
     "created",
@@ -88,6 +89,11 @@ fn to_csv(devices: &[Device]) -> String {
             device.mib.to_string(),
             addresses.join(" "),
             device.template.clone().unwrap_or_default(),
+            if device.overrides.is_empty() {
+                String::new()
+            } else {
+                json!(device.overrides).to_string()
+            },
             device.delivery.to_string(),
             device.public_key_sha1.clone().unwrap_or_default(),
             device.created.0.to_string(),
@@ -193,6 +199,8 @@ fn record(header: &[String], fields: Vec<String>) -> Result<Map<String, Value>, 
         }
         let value = match name.as_str() {
             "addresses" => field.split([' ', ';']).filter(|text| !text.is_empty()).collect(),
+            "overrides" => serde_json::from_str(&field)
+                .map_err(|_| "overrides: expected a JSON object of attributes, each with a text or null".to_owned())?,
             "created" => json!(
                 field
                     .parse::<i64>()

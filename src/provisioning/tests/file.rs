@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::{ConfigUrl, Family, ServedFile};
 use crate::profile::HashOver;
+use crate::template::Inputs;
 use crate::wire::tlv::{
     DeviceFile, EncryptAlgorithm, FileForm, FileHash, FileKey, HashAlgorithm, IvSource, Padding, cipher,
 };
@@ -28,7 +29,11 @@ fn made_by(
         attempt: Some(begin(device, None, Phase::Enrolled, peer(), policy, NOW, random).0),
         ..Change::default()
     };
-    make_file(&mut change, device, local, policy, maker, NOW, random)?;
+    let request = FileRequest {
+        local,
+        inputs: &Inputs::default(),
+    };
+    make_file(&mut change, device, request, policy, maker, NOW, random)?;
     let file = change.attempt.unwrap().file.unwrap();
     let (name, octets) = change.file.unwrap();
     assert_eq!((name, octets.len()), (file.name.clone(), file.size));
@@ -123,7 +128,10 @@ fn hybrid_and_basic_files_are_clear() {
     )
     .unwrap();
     assert!(file.algorithm == EncryptAlgorithm::None && file.key.is_empty());
-    let basic = maker().basic(&device(Flow::Basic), peer().ip()).unwrap();
+    let basic = maker()
+        .basic(&device(Flow::Basic), peer().ip(), Inputs::default())
+        .unwrap()
+        .to_vec();
     for octets in [octets, basic] {
         assert!(octets.starts_with(&[0xfe, 1, 1]) && octets.ends_with(&[0xfe, 1, 0xff]));
     }

@@ -24,7 +24,7 @@ use crate::model::{Attempt, Delivery, Device, Enrollment, Flow, Phase, Step, Ste
 use crate::profile::{Profile, Ways};
 use crate::settings::FileEncryption;
 use crate::store::Change;
-use crate::template::{Site, TemplateLibrary};
+use crate::template::{SharedLibrary, Site, TemplateLibrary};
 use crate::value::{EngineId, MacAddress, SeededRandom, Timestamp};
 use crate::wire::cert::testing::{MAC, NOW, realm};
 use crate::wire::kerberos::{
@@ -34,8 +34,9 @@ use crate::wire::kerberos::{
 use crate::wire::keymgmt::{ApRequest, Ciphersuite, HmacRecipe, SnmpParameters, SuiteId, UserName};
 use crate::wire::snmp::{AuthProtocol, LocalEngine, PrivProtocol, ProvisioningState};
 
-static LIBRARY: LazyLock<Arc<TemplateLibrary>> =
-    LazyLock::new(|| Arc::new(TemplateLibrary::shipped(Names::embedded()).unwrap()));
+static LIBRARY: LazyLock<SharedLibrary> =
+    LazyLock::new(|| SharedLibrary::new(Arc::new(TemplateLibrary::shipped(Names::embedded()).unwrap())));
+static NAMES: LazyLock<Arc<Names>> = LazyLock::new(|| Arc::new(Names::with_own(&[]).unwrap().0));
 
 const SHA1_AES: Ciphersuite = Ciphersuite {
     auth: AuthProtocol::Sha1,
@@ -85,6 +86,7 @@ fn device(flow: Flow) -> Device {
         addresses: vec![peer().ip(), "2001:db8::7".parse().unwrap()],
         template: None,
         vars: BTreeMap::new(),
+        overrides: Default::default(),
         delivery: Delivery::Tftp,
         public_key_sha1: None,
         created: NOW,
@@ -112,6 +114,7 @@ fn maker() -> FileMaker {
     };
     FileMaker {
         library: LIBRARY.clone(),
+        names: NAMES.clone(),
         site: Site {
             realm: realm(),
             organisation: "Example Operator".to_owned(),
@@ -288,6 +291,7 @@ fn enrolling(flow: Flow, request_id: i32) -> Enrolling {
         manner: "a test's",
         subkey: None,
         keys: None,
+        inputs: Default::default(),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::{Attempt, Phase, Step, StepId};
 use crate::provisioning::{self, LearnedKeys, SetOutcome};
 use crate::service::core::Decision;
 use crate::store::Change;
+use crate::template::Inputs;
 use crate::value::{MacAddress, OsRandom, Timestamp};
 use crate::wire::snmp::{ErrorStatus, Pdu, PduKind, Value, VarBind};
 
@@ -92,6 +93,12 @@ impl SnmpService {
         let Ok(local) = socket.local_addr() else {
             return Ok(false);
         };
+        let device_address = self.core.store.attempt(mac).await?.map(|attempt| attempt.peer.ip());
+        let inputs = match device_address {
+            Some(address) => self.core.inputs_of(&device, address).await,
+            None => Inputs::default(),
+        };
+        let request = provisioning::FileRequest { local, inputs: &inputs };
         self.core
             .decide(mac, |attempt| {
                 let Some(attempt) = attempt.filter(|a| a.phase == Phase::Enrolled && a.file.is_none()) else {
@@ -105,7 +112,7 @@ impl SnmpService {
                 let made = provisioning::make_file(
                     &mut change,
                     &device,
-                    local,
+                    request,
                     policy,
                     files,
                     Timestamp::now(),

@@ -323,6 +323,7 @@ impl SnmpService {
             manner,
             subkey: sender.proof.map(|proof| proof.subkey.clone()),
             keys: sender.proof.map(|proof| proof.keys.clone()),
+            inputs: self.core.inputs_of(device, peer.ip()).await,
         };
         let known = self.core.vendors.of(device.mac, &self.core.profile).await?;
         let decide = |attempt| {

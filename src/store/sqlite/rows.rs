@@ -2,6 +2,7 @@
 //! master key with a context that names table and row.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::de::{DeserializeOwned, IntoDeserializer};
@@ -96,6 +97,35 @@ struct DeviceRecord<'a> {
     delivery: Delivery,
 }
 
+/// The part of a device that is sealed: among the variables stand the credentials of the subscriber's lines, and an
+/// override may hold one too. Without overrides it is the variables alone, as it was before there were any.
+struct Kept<'a> {
+    vars: Cow<'a, BTreeMap<String, String>>,
+    overrides: Cow<'a, BTreeMap<String, Option<String>>>,
+}
+
+impl Kept<'_> {
+    fn to_json(&self) -> String {
+        if self.overrides.is_empty() {
+            json(&self.vars)
+        } else {
+            json(&(&self.vars, &self.overrides))
+        }
+    }
+
+    fn from_json(octets: &[u8]) -> Result<Self, serde_json::Error> {
+        let (vars, overrides) = if octets.starts_with(b"[") {
+            serde_json::from_slice(octets)?
+        } else {
+            (serde_json::from_slice(octets)?, BTreeMap::new())
+        };
+        Ok(Self {
+            vars: Cow::Owned(vars),
+            overrides: Cow::Owned(overrides),
+        })
+    }
+}
+
 /// A device as its row has it.
 pub(super) struct DeviceRow {
     pub(super) mac: MacAddress,
@@ -116,7 +146,11 @@ impl DeviceRow {
             template: device.template.map(Cow::Owned),
             delivery: device.delivery,
         };
-        let vars = zeroize::Zeroizing::new(json(&device.vars));
+        let kept = Kept {
+            vars: Cow::Owned(device.vars),
+            overrides: Cow::Owned(device.overrides),
+        };
+        let vars = zeroize::Zeroizing::new(kept.to_json());
         Self {
             mac: device.mac,
             fqdn: device.fqdn.to_string(),
@@ -143,7 +177,7 @@ pub(super) fn device(row: &SqliteRow, key: &MasterKey) -> Result<Device, RowErro
     let name = format!("devices/{mac}");
     let record: DeviceRecord = from_json(&name, row.try_get(3)?)?;
     let vars = open(key, &name, row.try_get(4)?)?;
-    let vars = serde_json::from_slice(vars.expose()).map_err(|error| RowError::Content(format!("{name}: {error}")))?;
+    let kept = Kept::from_json(vars.expose()).map_err(|error| RowError::Content(format!("{name}: {error}")))?;
     Ok(Device {
         mac: parse(&name, mac)?,
         fqdn: parse(&name, row.try_get(1)?)?,
@@ -151,7 +185,8 @@ pub(super) fn device(row: &SqliteRow, key: &MasterKey) -> Result<Device, RowErro
         mib: record.mib,
         addresses: record.addresses,
         template: record.template.map(Cow::into_owned),
-        vars,
+        vars: kept.vars.into_owned(),
+        overrides: kept.overrides.into_owned(),
         delivery: record.delivery,
         public_key_sha1: row.try_get(5)?,
         created: Timestamp(row.try_get(6)?),

@@ -56,6 +56,7 @@ fn device(last: u8) -> Device {
         addresses: vec!["192.0.2.7".parse().unwrap(), "2001:db8::7".parse().unwrap()],
         template: Some("residential".into()),
         vars: [("password".into(), "hunter2hunter2".into())].into(),
+        overrides: Default::default(),
         delivery: Delivery::Http,
         public_key_sha1: None,
         created: NOW,

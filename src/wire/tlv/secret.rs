@@ -27,6 +27,11 @@ impl SharedSecret {
         }
     }
 
+    /// Whether both are the same; compares in constant time.
+    pub fn ct_eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(other.0.expose())
+    }
+
     /// The octets, for the one place that computes with them.
     pub(super) fn expose(&self) -> &[u8] {
         self.0.expose()

@@ -1,0 +1,304 @@
+//! Templates and MIB names from outside: the folder of a running server, the commands, files fetched by name. Judges:
+//! curl, sqlite3, and openssl for the message integrity checks.
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hardline::settings::Service;
+use serde_json::Value;
+use support::server::{Server, hardline};
+
+fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+fn write(server: &Server, name: &str, content: &str) {
+    let path = server.site().join("templates").join(name);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder of templates");
+    std::fs::write(path, content).expect("the folder of templates");
+}
+
+/// What curl gets: the status and the octets.
+fn fetch(server: &Server, name: &str) -> (u16, Vec<u8>) {
+    let url = format!("http://{}/{name}", server.v4(Service::Http));
+    let out = Command::new("curl")
+        .args(["-s", "-w", "%{http_code}", &url])
+        .output()
+        .expect("curl");
+    let (body, status) = out.stdout.split_at(out.stdout.len() - 3);
+    (text(status).parse().expect("a status"), body.to_vec())
+}
+
+/// Waits until something holds.
+fn wait(what: &str, server: &Server, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}\n{}", server.stderr());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn digest(path: &Path, args: &[&str]) -> Vec<u8> {
+    let out = Command::new("openssl")
+        .arg("dgst")
+        .args(args)
+        .arg("-binary")
+        .arg(path)
+        .output()
+        .expect("openssl");
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    out.stdout
+}
+
+#[test]
+fn a_server_takes_new_templates_and_refuses_wrong_ones_whole() {
+    let mut server = Server::install();
+    server.edit("hardline.toml", "#= poll = \"2s\"", "poll = \"100ms\"");
+    std::fs::write(server.site().join("cmts.key"), "DOCSIS\n").expect("a file");
+    server.edit("hardline.toml", "#= secrets = []", "secrets = [\"cmts.key\"]");
+    server.start();
+    let name = "isrrip8bw1.bin";
+    assert_eq!(fetch(&server, name).0, 404);
+
+    let template = "file cable-modem\nserve \"isrrip{cpe:integer(1..16)}bw{code:integer}.bin\"\ninclude parts/access\n\
+                    tlv MaxCPE {{ cpe }}\n";
+    write(&server, "parts/access.tmpl", "tlv NetworkAccess 1\n");
+    write(&server, "isrr.tmpl", template);
+    wait("the template is taken", &server, || fetch(&server, name).0 == 200);
+    let (_, file) = fetch(&server, name);
+    assert_eq!(file[..6], [3, 1, 1, 18, 1, 8]);
+    assert_eq!(fetch(&server, "isrrip9bw22.bin").1[..6], [3, 1, 1, 18, 1, 9]);
+    assert_eq!(fetch(&server, "isrrip17bw1.bin").0, 404);
+    assert_eq!(fetch(&server, "isrrip8bw1.bin@0a0102030405").1, file);
+
+    // The integrity checks as openssl computes them.
+    let settings = server.site().join("settings.bin");
+    std::fs::write(&settings, &file[..6]).expect("a file");
+    assert_eq!(file[6..8], [6, 16]);
+    assert_eq!(file[8..24], digest(&settings, &["-md5"]));
+    let covered = [&file[..3], &file[6..24], &file[3..6]].concat();
+    std::fs::write(&settings, covered).expect("a file");
+    assert_eq!(file[24..26], [7, 16]);
+    assert_eq!(file[26..42], digest(&settings, &["-md5", "-hmac", "DOCSIS"]));
+    assert_eq!(&file[42..], [0xff, 0]);
+
+    // A wrong one: everything stays as it was, and the log says where the mistake is.
+    write(&server, "isrr.tmpl", &template.replace("MaxCPE {{ cpe }}", "MaxCPE 5"));
+    write(&server, "wrong.tmpl", "\n  mib pktcNoSuch.0 integer 1\n");
+    wait("the mistake is logged", &server, || {
+        server.stderr().contains("wrong.tmpl:2:7: no MIB module defines")
+    });
+    assert_eq!(fetch(&server, name).1, file);
+    let config = server.config();
+    let config = config.to_str().expect("UTF-8");
+    let check = hardline(&["check", "--config", config]);
+    assert_eq!(check.status.code(), Some(2));
+    assert!(
+        text(&check.stdout).contains("wrong.tmpl:2:7"),
+        "{}",
+        text(&check.stdout)
+    );
+    // Nor does a reload of the settings take it.
+    server.hang_up();
+    wait("the reload is over", &server, || server.stderr().contains("reloaded"));
+    wait("the server answers", &server, || fetch(&server, name).0 == 200);
+    assert_eq!(fetch(&server, name).1, file);
+    server.assert_unhurt();
+
+    std::fs::remove_file(server.site().join("templates/wrong.tmpl")).expect("it is there");
+    wait("the correction is taken", &server, || {
+        fetch(&server, name).1.get(5) == Some(&5)
+    });
+    server.assert_unhurt();
+}
+
+#[test]
+fn files_follow_the_device_the_lookup_and_the_record() {
+    let mut server = Server::install();
+    let database = server.site().join("crm.db");
+    let made = Command::new("sqlite3")
+        .arg(&database)
+        .arg("CREATE TABLE s (mac TEXT, port INTEGER); INSERT INTO s VALUES ('00:11:22:aa:bb:01', 5070);")
+        .status();
+    assert!(made.expect("sqlite3").success());
+    let table = format!(
+        "[lookup.crm]\nsql = \"sqlite:{}\"\nquery = \"SELECT port FROM s WHERE mac = :mac\"\n\n[cable_modem]",
+        database.display()
+    );
+    server.edit("hardline.toml", "[cable_modem]", &table);
+    write(
+        &server,
+        "phone.tmpl",
+        "lookup crm\nvar port: integer(1..65535) = crm.port | default(5060)\n\
+         mib PKTC-IETF-MTA-MIB::pktcMtaDevEnabled.0 = true\nmib pktcEUEDevSipPort.0 = {{ port }}\n",
+    );
+    let add = |mac: &str, more: &[&str]| {
+        let fqdn = format!("d{}.example.net", &mac[15..]);
+        let args = [
+            "device",
+            "add",
+            "--mac",
+            mac,
+            "--fqdn",
+            &fqdn,
+            "--flow",
+            "basic",
+            "--template",
+            "phone",
+        ];
+        server.command(&[&args, more].concat());
+    };
+    add("00:11:22:aa:bb:01", &[]);
+    add(
+        "00:11:22:aa:bb:02",
+        &["--override", "PKTC-IETF-MTA-MIB::pktcMtaDevEnabled.0=false"],
+    );
+    add("00:11:22:aa:bb:03", &["--var", "port=70000"]);
+    let render = |mac: &str| server.command(&["template", "render", "--device", mac]);
+    assert!(render("00:11:22:aa:bb:01").contains("pktcEUEDevSipPort.0 unsigned 5070"));
+    let changed = render("00:11:22:aa:bb:02");
+    assert!(changed.contains("pktcEUEDevSipPort.0 unsigned 5060"), "{changed}");
+    assert!(changed.contains("pktcMtaDevEnabled.0 truth false"), "{changed}");
+    let config = server.config();
+    let config = config.to_str().expect("UTF-8");
+    let failed = hardline(&[
+        "template",
+        "render",
+        "--device",
+        "00:11:22:aa:bb:03",
+        "--config",
+        config,
+    ]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(
+        text(&failed.stderr).contains("phone.tmpl:2:1: port: '70000' is no whole number from 1 to 65535"),
+        "{}",
+        text(&failed.stderr)
+    );
+    // Export and import keep the changes.
+    let file = server.site().join("devices.csv");
+    server.command(&["device", "export", file.to_str().expect("UTF-8")]);
+    server.command(&["device", "remove", "00:11:22:aa:bb:02"]);
+    server.command(&["device", "import", file.to_str().expect("UTF-8")]);
+    assert_eq!(render("00:11:22:aa:bb:02"), changed);
+    let refused = hardline(&[
+        "device",
+        "add",
+        "--mac",
+        "00:11:22:aa:bb:04",
+        "--fqdn",
+        "x.example.net",
+        "--flow",
+        "basic",
+        "--override",
+        "pktcEUEDevSipPort.0=70000",
+        "--config",
+        config,
+    ]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        text(&refused.stderr).contains("pktcEUEDevSipPort.0"),
+        "{}",
+        text(&refused.stderr)
+    );
+
+    // The server makes what the command shows, and one that fails leaves the others alone.
+    server.start();
+    for mac in ["00:11:22:aa:bb:01", "00:11:22:aa:bb:02"] {
+        let (status, octets) = fetch(&server, &format!("phone@{}", mac.replace(':', "")));
+        assert_eq!(status, 200);
+        let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+        assert_eq!(
+            server
+                .command(&["template", "render", "--device", mac, "--format", "hex"])
+                .trim(),
+            hex
+        );
+    }
+    assert_eq!(fetch(&server, "phone@001122aabb03").0, 503);
+    assert_eq!(fetch(&server, "phone@001122aabb01").0, 200);
+    server.assert_unhurt();
+}
+
+#[test]
+fn the_commands_about_templates_and_names() {
+    let server = Server::install();
+    let listed = server.command(&["template", "list"]);
+    for name in [
+        "secure-ietf",
+        "hybrid-euro",
+        "basic-cablelabs",
+        "cable-modem",
+        "cable-modem-tiers",
+    ] {
+        assert!(listed.contains(name), "{listed}");
+    }
+    let shown = server.command(&["template", "show", "cable-modem"]);
+    let folder = server.site().join("own");
+    std::fs::create_dir(&folder).expect("a folder");
+    std::fs::write(folder.join("mine.tmpl"), shown).expect("a file");
+    let folder_name = folder.to_str().expect("UTF-8");
+    let checked = server.json(&["template", "check", folder_name]);
+    assert_eq!(
+        (&checked["ok"], &checked["static"]),
+        (&Value::from(true), &Value::from(2))
+    );
+    std::fs::write(folder.join("bad.tmpl"), "if true\n").expect("a file");
+    let bad = hardline(&["template", "check", folder_name, "--json"]);
+    assert_eq!(bad.status.code(), Some(1), "{}", text(&bad.stderr));
+    let bad: Value = serde_json::from_slice(&bad.stdout).expect("JSON");
+    let error = &bad["errors"][0];
+    assert_eq!((&error["line"], &error["column"]), (&Value::from(1), &Value::from(1)));
+    assert!(
+        error["file"].as_str().expect("a text").ends_with("own/bad.tmpl"),
+        "{error}"
+    );
+
+    let find = server.command(&["mib", "find", "mtadevenabled"]);
+    assert_eq!(find.lines().count(), 3, "{find}");
+    let found = server.command(&["mib", "find", "1.3.6.1.2.1.69.1.2.1.2", "--json"]);
+    let found: Value = serde_json::from_str(&found).expect("JSON");
+    assert_eq!(found["name"], "docsDevNmAccessIp");
+    let shown = server.json(&["mib", "show", "pktcEUEDevPCSCFAddr"]);
+    assert_eq!(shown["oid"], "1.3.6.1.4.1.4491.2.2.10.3.1.1.4.1.3");
+    assert_eq!(shown["address_type"], "CL-PKTC-EUE-DEV-MIB::pktcEUEDevPCSCFAddrType");
+    let tree = server.command(&["mib", "tree", "snmpCommunityTable"]);
+    assert!(
+        tree.contains("    snmpCommunityName(2)  read-create OCTET STRING"),
+        "{tree}"
+    );
+    let several = hardline(&["mib", "show", "pktcMtaDevEnabled"]);
+    assert_eq!(several.status.code(), Some(1));
+    assert!(
+        text(&several.stderr).contains("PKTC-MTA-MIB::pktcMtaDevEnabled"),
+        "{}",
+        text(&several.stderr)
+    );
+
+    // An operator's own module.
+    let module = "ACME-MIB DEFINITIONS ::= BEGIN\nIMPORTS OBJECT-TYPE, enterprises, Integer32 FROM SNMPv2-SMI;\n\
+                  acme OBJECT IDENTIFIER ::= { enterprises 99999 }\nacmeTone OBJECT-TYPE\n  SYNTAX Integer32 (1..9)\n  \
+                  MAX-ACCESS read-write\n  STATUS current\n  DESCRIPTION \"Which tone.\"\n  ::= { acme 1 }\nEND\n";
+    let mibs = server.site().join("mibs");
+    std::fs::create_dir(&mibs).expect("a folder");
+    std::fs::write(mibs.join("ACME-MIB.txt"), module).expect("a file");
+    server.edit("hardline.toml", "#= path = []", "path = [\"mibs\"]");
+    assert_eq!(server.json(&["mib", "show", "acmeTone"])["syntax"], "Integer32 (1..9)");
+    std::fs::write(folder.join("bad.tmpl"), "mib acmeTone.0 = 10\n").expect("a file");
+    let config = server.config();
+    let bad = hardline(&[
+        "template",
+        "check",
+        folder_name,
+        "--config",
+        config.to_str().expect("UTF-8"),
+    ]);
+    assert!(
+        text(&bad.stdout).contains("bad.tmpl:1:18: 10 is none of 1 to 9"),
+        "{}",
+        text(&bad.stdout)
+    );
+}
