@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 
 packages=(
     bind9-dnsutils bind9-host tshark snmp snmpd tftp-hpa atftp curl sqlite3 openssl perl make gcc libc6-dev
-    krb5-user krb5-kdc krb5-admin-server libkrb5-dev
+    krb5-user krb5-kdc krb5-admin-server krb5-pkinit libkrb5-dev faketime
     libcap-ng0 libdb5.3 libedit2 libldap-2.5-0 libsqlite3-0
     kea-dhcp4-server kea-ctrl-agent kea-admin postgresql mariadb-server
 )

@@ -399,6 +399,7 @@ fn every_command_has_help() {
         &["pki", "device"],
         &["keytab", "export"],
         &["keytab", "import"],
+        &["keytab", "add"],
         &["lease", "add"],
         &["lease", "list"],
         &["lease", "show"],

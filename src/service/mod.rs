@@ -28,6 +28,7 @@ pub mod static_files;
 pub mod sweeper;
 pub mod templates;
 pub mod tftp;
+pub mod turns;
 pub mod udp;
 pub mod usage;
 pub mod vendors;

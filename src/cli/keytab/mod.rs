@@ -1,5 +1,6 @@
 //! `hardline keytab`: service keys, exchanged with other Kerberos software, rotated and listed.
 
+mod add;
 mod format;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::json;
 
+use self::add::AddArgs;
 use self::format::Format;
 use super::open::{ConfigArg, block_on, open_store};
 use super::{CliError, output, pki};
@@ -33,6 +35,8 @@ enum Command {
     Export(FileArgs),
     /// Take the keys of mtaprovsrvr, mtafqdnmap and krbtgt from a file, or those of the principal that is named
     Import(FileArgs),
+    /// Make keys for a client or service of the KDC that has none yet, from a password or random
+    Add(AddArgs),
     /// Make new keys with the next version; the ones before open tickets until the last of these has expired
     Rotate(RotateArgs),
     /// List the keys, never their octets
@@ -76,6 +80,7 @@ struct RotateArgs {
 pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
     let config = match &args.command {
         Command::Export(args) | Command::Import(args) => &args.config,
+        Command::Add(args) => &args.config,
         Command::Rotate(args) => &args.config,
         Command::List { config } => config,
     };
@@ -85,6 +90,7 @@ pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
         let result = match &args.command {
             Command::Export(args) => export(&settings, &store, args, as_json).await,
             Command::Import(args) => import(&settings, &store, args, as_json).await,
+            Command::Add(args) => add::add(&settings, &store, args, as_json).await,
             Command::Rotate(args) => rotate(&settings, &store, args, as_json).await,
             Command::List { .. } => list(&settings, &store, as_json).await,
         };

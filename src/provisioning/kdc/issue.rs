@@ -3,7 +3,7 @@
 use super::{Class, Kdc, KdcRefused};
 use crate::value::{Random, Timestamp};
 use crate::wire::kerberos::{
-    EncKdcRepPart, EncTicketPart, EncryptionKey, Exchange, KdcRep, KdcReq, KdcReqBody, KrbErrorCode, PaData,
+    EncKdcRepPart, EncTicketPart, EncryptionKey, KdcRep, KdcReq, KdcReqBody, KeyUsage, KrbErrorCode, PaData, PadForm,
     PrincipalName, ReplyKey, ServiceKey, Ticket,
 };
 
@@ -45,35 +45,20 @@ pub fn no_service_key(service: &PrincipalName) -> KdcRefused {
     KdcRefused::new(KrbErrorCode::ServiceUnknown, reason)
 }
 
-/// Seals `part` for `service` under `service_key`, and builds the reply to `request` around it.
-#[allow(clippy::too_many_arguments, reason = "each is a part of the one message")]
-pub(super) fn reply(
-    request: &KdcReq,
-    padata: Vec<PaData>,
-    part: &EncTicketPart,
-    service: &PrincipalName,
-    service_key: &ServiceKey,
-    reply_key: Sealing<'_>,
-    kdc: &Kdc,
-    random: &mut dyn Random,
-) -> Result<Vec<u8>, KdcRefused> {
-    let realm = &kdc.policy.realm;
-    let ticket = Ticket::seal(&service.clone().at(realm), part, service_key, kdc.pad, random).map_err(internal)?;
-    let enc_part = EncKdcRepPart::for_ticket(part, service.clone(), realm.clone(), request.body.nonce);
-    let sealed = ReplyKey {
-        key: reply_key.key,
-        usage: match request.exchange {
-            Exchange::As => crate::wire::kerberos::KeyUsage::AS_REP,
-            Exchange::Tgs if reply_key.subkey => crate::wire::kerberos::KeyUsage::TGS_REP_SUBKEY,
-            Exchange::Tgs => crate::wire::kerberos::KeyUsage::TGS_REP_SESSION,
-        },
-        pad: reply_key.pad,
-    };
-    let names = (part.cname.clone(), part.crealm.clone());
-    let mut reply =
-        KdcRep::build(request.exchange, padata, names, ticket, &enc_part, sealed, random).map_err(internal)?;
-    reply.enc_part.kvno = reply_key.kvno.map(Into::into);
-    Ok(reply.encode())
+/// What a reply is made of.
+pub(super) struct Reply<'a> {
+    /// The request that it answers.
+    pub request: &'a KdcReq,
+    /// Its pre-authentication data.
+    pub padata: Vec<PaData>,
+    /// What the ticket holds.
+    pub part: &'a EncTicketPart,
+    /// Whom the ticket is for.
+    pub service: &'a PrincipalName,
+    /// The key that the ticket is sealed under.
+    pub service_key: &'a ServiceKey,
+    /// What the secret part of the reply is sealed with.
+    pub sealing: Sealing<'a>,
 }
 
 /// What the secret part of a reply is sealed with.
@@ -83,8 +68,33 @@ pub(super) struct Sealing<'a> {
     pub key: &'a EncryptionKey,
     /// Its version, where it is a long-term key.
     pub kvno: Option<u32>,
-    /// Whether it is the Authenticator's subkey.
-    pub subkey: bool,
+    /// What it is used as.
+    pub usage: KeyUsage,
     /// The pad form of an etype 5 key.
-    pub pad: crate::wire::kerberos::PadForm,
+    pub pad: PadForm,
+}
+
+impl Reply<'_> {
+    /// Seals the ticket, and builds the AS-REP or TGS-REP around it.
+    ///
+    /// # Errors
+    /// 60 where a key does not fit its type.
+    pub(super) fn build(self, kdc: &Kdc, random: &mut dyn Random) -> Result<Vec<u8>, KdcRefused> {
+        let (realm, part, sealing) = (&kdc.policy.realm, self.part, self.sealing);
+        let service = self.service.clone().at(realm);
+        let ticket = Ticket::seal(&service, part, self.service_key, kdc.pad, random).map_err(internal)?;
+        let nonce = self.request.body.nonce;
+        let enc_part = EncKdcRepPart::for_ticket(part, service.name, service.realm, nonce);
+        let key = ReplyKey {
+            key: sealing.key,
+            usage: sealing.usage,
+            pad: sealing.pad,
+        };
+        let names = (part.cname.clone(), part.crealm.clone());
+        let exchange = self.request.exchange;
+        let mut reply =
+            KdcRep::build(exchange, self.padata, names, ticket, &enc_part, key, random).map_err(internal)?;
+        reply.enc_part.kvno = sealing.kvno.map(Into::into);
+        Ok(reply.encode())
+    }
 }

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::issue::{self, Sealing};
+use super::issue::{self, Reply, Sealing};
 use super::{Class, Kdc, KdcRefused, KeyRequest};
 use crate::value::{Random, Timestamp};
 use crate::wire::kerberos::{
-    EncTicketPart, EtypeInfo2Entry, KrbErrorCode, PA_ENC_TIMESTAMP, PA_PK_AS_REQ_RFC4556, PaData, PaEncTsEnc,
+    EncTicketPart, EtypeInfo2Entry, KeyUsage, KrbErrorCode, PA_ENC_TIMESTAMP, PA_PK_AS_REQ_RFC4556, PaData, PaEncTsEnc,
     ServiceKey,
 };
 
@@ -75,23 +75,20 @@ pub fn grant_by_key(
     let authtime = Timestamp::from_unix(now.unix());
     let mut part = EncTicketPart::initial(client, session.generate(random), authtime, end);
     part.caddr = body.addresses.clone();
-    let sealing = Sealing {
-        key: &key.key.key,
-        kvno: Some(key.key.kvno),
-        subkey: false,
-        pad: key.pad,
-    };
-    let padata = vec![EtypeInfo2Entry::padata(&[key.key.key.etype])];
-    issue::reply(
-        &request.request,
-        padata,
-        &part,
+    Reply {
+        request: &request.request,
+        padata: vec![EtypeInfo2Entry::padata(&[key.key.key.etype])],
+        part: &part,
         service,
         service_key,
-        sealing,
-        kdc,
-        random,
-    )
+        sealing: Sealing {
+            key: &key.key.key,
+            kvno: Some(key.key.kvno),
+            usage: KeyUsage::AS_REP,
+            pad: key.pad,
+        },
+    }
+    .build(kdc, random)
 }
 
 /// A client without a key: a device is asked for its certificate, nobody else is known.

@@ -6,14 +6,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::issue::{self, Sealing, internal};
+use super::issue::{self, Reply, Sealing, internal};
 use super::{AsRequest, Class, Grant, Kdc, KdcRefused};
 use crate::model::Device;
 use crate::value::{MacAddress, Random, Timestamp};
 use crate::wire::cert::ChainCache;
 use crate::wire::fqdn::FqdnAnswer;
 use crate::wire::kerberos::{
-    EncTicketPart, EncType, EncryptionKey, KrbErrorCode, PA_PK_AS_REP, PA_PK_AS_REP_RFC4556, PA_PK_AS_REQ,
+    EncTicketPart, EncType, EncryptionKey, KeyUsage, KrbErrorCode, PA_PK_AS_REP, PA_PK_AS_REP_RFC4556, PA_PK_AS_REQ,
     PA_PK_AS_REQ_RFC4556, PaData, Principal, PrincipalName, ServiceKey, kdc_option,
 };
 use crate::wire::pkinit::{
@@ -219,22 +219,20 @@ fn ticket(
         let e_data = error.e_data(request.dialect, &kdc.anchors);
         request.refused(&error, e_data)
     })?;
-    let sealing = Sealing {
-        key: &key,
-        kvno: None,
-        subkey: false,
-        pad: kdc.pad,
-    };
-    issue::reply(
-        &request.request,
-        vec![padata],
-        &part,
+    Reply {
+        request: &request.request,
+        padata: vec![padata],
+        part: &part,
         service,
         service_key,
-        sealing,
-        kdc,
-        random,
-    )
+        sealing: Sealing {
+            key: &key,
+            kvno: None,
+            usage: KeyUsage::AS_REP,
+            pad: kdc.pad,
+        },
+    }
+    .build(kdc, random)
 }
 
 /// The padata that carries the reply key, and the key.

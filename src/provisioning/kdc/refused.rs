@@ -17,6 +17,8 @@ pub struct KdcRefused {
     pub e_data: Option<Vec<u8>>,
     /// The client, where it is known by a ticket.
     pub client: Option<Principal>,
+    /// The service that it asked for, where that is believed; otherwise the error is the ticket-granting service's.
+    pub service: Option<PrincipalName>,
     /// The session key of the client's ticket, under which the error is sealed (e-cksum).
     pub key: Option<EncryptionKey>,
 }
@@ -30,6 +32,7 @@ impl KdcRefused {
             mac: None,
             e_data: None,
             client: None,
+            service: None,
             key: None,
         }
     }
@@ -49,8 +52,9 @@ impl KdcRefused {
 
     /// The KRB-ERROR for the client; with an e-cksum where a key is known (fact sheet security §4.7).
     pub fn message(&self, kdc: &Kdc, now: Timestamp, random: &mut dyn Random) -> Vec<u8> {
-        let service = PrincipalName::krbtgt(&kdc.policy.realm).at(&kdc.policy.realm);
-        let mut error = KrbError::new(self.code, &service, now);
+        let realm = &kdc.policy.realm;
+        let service = self.service.clone().unwrap_or_else(|| PrincipalName::krbtgt(realm));
+        let mut error = KrbError::new(self.code, &service.at(realm), now);
         error.e_data = self.e_data.clone().map(Into::into);
         if let Some(client) = &self.client {
             error.crealm = Some(client.realm.clone());

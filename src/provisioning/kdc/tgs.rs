@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::issue::{self, Sealing};
+use super::issue::{self, Reply, Sealing};
 use super::{Kdc, KdcRefused, TgsRequest};
 use crate::value::{Random, Timestamp};
 use crate::wire::kerberos::{
@@ -13,6 +13,7 @@ use crate::wire::kerberos::{
 /// A TGS-REQ whose ticket and Authenticator are believed. The caller still has to refuse a replay.
 pub struct TgsOpened {
     opened: ApReqOpened,
+    service: PrincipalName,
 }
 
 impl TgsOpened {
@@ -30,6 +31,7 @@ impl TgsOpened {
     pub fn refuse(&self, refused: KdcRefused) -> KdcRefused {
         KdcRefused {
             client: Some(self.opened.client.clone()),
+            service: Some(self.service.clone()),
             key: Some(self.opened.session_key().clone()),
             ..refused
         }
@@ -65,7 +67,10 @@ pub fn open_tgs(
     };
     let opened = open_ap_req(&request.ap_req, &expected)
         .map_err(|error| KdcRefused::new(error.code(), format!("PA-TGS-REQ: {error}")))?;
-    let opened = TgsOpened { opened };
+    let opened = TgsOpened {
+        opened,
+        service: request.service.clone(),
+    };
     check_body(request, &opened.opened).map_err(|refused| opened.refuse(refused))?;
     Ok(opened)
 }
@@ -117,12 +122,13 @@ fn service_ticket(
     random: &mut dyn Random,
 ) -> Result<Vec<u8>, KdcRefused> {
     let (body, service, tgt) = (&request.request.body, &request.service, &opened.ticket);
-    let class = kdc.etypes.class_of(tgt.key.etype);
-    let end = issue::end_of(body, class, kdc, now)?.min(tgt.endtime);
-    if end <= now {
+    // The clock skew helps a service's clock, and not a ticket that is over by the KDC's own.
+    if tgt.endtime <= now {
         let reason = "the ticket-granting ticket is over";
         return Err(KdcRefused::new(KrbErrorCode::TicketExpired, reason));
     }
+    let class = kdc.etypes.class_of(tgt.key.etype);
+    let end = issue::end_of(body, class, kdc, now)?.min(tgt.endtime);
     let service_key = kdc.etypes.ticket_key(class, service_keys);
     let service_key = service_key.ok_or_else(|| issue::no_service_key(service))?;
     let session = kdc.etypes.session(class, &body.etype, service, service_keys);
@@ -139,23 +145,24 @@ fn service_ticket(
         authorization_data: authorization_data(request, opened)?,
         ..tgt.clone()
     };
-    let subkey = opened.authenticator.subkey.as_ref();
-    let sealing = Sealing {
-        key: subkey.unwrap_or(&tgt.key),
-        kvno: None,
-        subkey: subkey.is_some(),
-        pad: opened.pad.unwrap_or(kdc.pad),
+    let (key, usage) = match &opened.authenticator.subkey {
+        Some(subkey) => (subkey, KeyUsage::TGS_REP_SUBKEY),
+        None => (&tgt.key, KeyUsage::TGS_REP_SESSION),
     };
-    issue::reply(
-        &request.request,
-        Vec::new(),
-        &part,
+    Reply {
+        request: &request.request,
+        padata: Vec::new(),
+        part: &part,
         service,
         service_key,
-        sealing,
-        kdc,
-        random,
-    )
+        sealing: Sealing {
+            key,
+            kvno: None,
+            usage,
+            pad: opened.pad.unwrap_or(kdc.pad),
+        },
+    }
+    .build(kdc, random)
 }
 
 /// The restrictions of the ticket-granting ticket, and those that the client adds (RFC 4120 §3.3.3).

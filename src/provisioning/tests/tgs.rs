@@ -389,6 +389,11 @@ fn an_error_to_a_client_whose_key_is_known_is_sealed_with_it() {
             (error.code(), error.cname.clone()),
             (Some(KrbErrorCode::ServiceUnknown), Some(client().name))
         );
+        assert_eq!(
+            error.sname.kind(),
+            "ftp",
+            "the error is about the service that was asked for"
+        );
         error.verify(&tgt.part.key).expect("the e-cksum");
         let other = etype.generate(&mut SeededRandom::new(99));
         assert!(error.verify(&other).is_err());

@@ -1,8 +1,8 @@
 //! The KDC (UDP and TCP 88): AS and TGS exchanges with devices (seed 003 eUE-9 to eUE-12) and with stock clients.
 //!
 //! What a request costs comes in steps, and the cheap ones first: its source's rate, its form, its repetition, what it
-//! claims (time, nonce, checksum), whether the device is known and may speak from where it does; then public-key work, in
-//! a bounded queue in which sources take turns.
+//! claims (time, nonce, checksum). Then it waits for a seat, in a bounded queue in which sources take turns; whether the
+//! device is known and may speak from where it does comes next, and public-key work last.
 
 mod chain_cache;
 mod dh_pairs;
@@ -27,6 +27,7 @@ use self::replay::Replays;
 use super::core::Core;
 use super::drops;
 use super::rate::RateLimit;
+use super::turns::{Seat, Turns};
 use super::udp::Datagram;
 use super::workers::Workers;
 use crate::model::StepId;
@@ -39,7 +40,9 @@ use crate::wire::kerberos::{KrbErrorCode, PrincipalName, ServiceKey};
 const SERVICE: Service = Service::Kdc;
 /// Verified chains that are kept.
 const CHAINS: usize = 50_000;
-/// Jobs of public-key work that may wait.
+/// Requests that are handled at once beyond the checks that cost nothing.
+const SEATS: usize = 64;
+/// Requests that may wait for a seat.
 const QUEUE: usize = 4_096;
 /// Requests in the house from which on the KDC is busy: sources are held to their share.
 const BUSY: usize = 64;
@@ -63,6 +66,7 @@ pub struct KdcService {
     kdc: Arc<Kdc>,
     chains: Arc<Chains>,
     pairs: Arc<DhPairs>,
+    turns: Turns,
     workers: Workers,
     fqdn: FqdnClient,
     rate: RateLimit,
@@ -110,7 +114,8 @@ impl KdcService {
             kdc: Arc::new(kdc),
             chains: Arc::new(Chains::new(CHAINS)),
             pairs: Arc::new(DhPairs::new(limits.dh_lifetime)),
-            workers: Workers::new(QUEUE),
+            turns: Turns::new(SEATS, QUEUE),
+            workers: Workers::new(),
             fqdn,
             rate: limits.rate,
             udp_reply_max: limits.udp_reply_max,
@@ -205,12 +210,24 @@ impl KdcService {
         };
         let reply = match request {
             KdcRequest::Pkinit(request) => self.as_by_pkinit(request, (peer, asked)).await?,
-            KdcRequest::Key(request) => self.as_by_key(&request, peer, asked).await?,
-            KdcRequest::Tgs(request) => self.tgs(&request, peer, asked).await?,
+            KdcRequest::Key(request) => {
+                let _seat = self.seat(peer).await?;
+                self.as_by_key(&request, peer, asked).await?
+            }
+            KdcRequest::Tgs(request) => {
+                let _seat = self.seat(peer).await?;
+                self.tgs(&request, peer, asked).await?
+            }
         };
         metrics::counter!("hardline_kdc_answered_total", "exchange" => kind).increment(1);
         self.replays.answered(digest, &reply, self.remembered(asked), asked);
         Ok(reply)
+    }
+
+    /// A seat for a request that passed the checks that cost nothing, once it is its source's turn.
+    async fn seat(&self, peer: SocketAddr) -> Result<Seat, Ended> {
+        let seat = self.turns.seat(peer.ip().to_canonical()).await;
+        seat.ok_or(Ended::Silent("too many requests waiting"))
     }
 
     /// Until when a request of now could come again and be believed.

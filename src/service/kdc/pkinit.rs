@@ -12,7 +12,7 @@ use crate::value::{MacAddress, OsRandom, Timestamp};
 use crate::wire::kerberos::{KrbErrorCode, ServiceKey};
 use crate::wire::pkinit::{Claim, DhKeyPair, Dialect, PkinitRequest};
 
-const NO_PLACE: Ended = Ended::Silent("too much public-key work waiting");
+const FAILED: Ended = Ended::Silent("public-key work failed");
 
 impl KdcService {
     pub(super) async fn as_by_pkinit(
@@ -21,6 +21,7 @@ impl KdcService {
         (peer, asked): (SocketAddr, Timestamp),
     ) -> Result<Vec<u8>, Ended> {
         let claim = provisioning::claim(&request, &self.kdc, &*self.chains, asked)?;
+        let seat = self.seat(peer).await?;
         let mac = claim.mac();
         let device = self.core.store.device(mac).await?;
         if self.is_ours(&request) {
@@ -31,8 +32,11 @@ impl KdcService {
             return Ok(answer);
         }
         let service_keys = self.service_keys(&request.service).await?;
-        let (request, pkinit) = self.prove(request, claim, peer).await?;
+        let (request, pkinit) = self.prove(request, claim).await?;
+        // Another server may take its time: nobody's turn waits for it.
+        drop(seat);
         let facts = self.facts(&request, &pkinit, device.as_ref(), peer).await?;
+        let _seat = self.seat(peer).await?;
         let grant = self.grant(request, pkinit, facts, service_keys, (peer, asked)).await?;
         if begins_attempt {
             return self.record(mac, device.as_ref(), grant).await;
@@ -71,19 +75,13 @@ impl KdcService {
         }
     }
 
-    async fn prove(
-        &self,
-        request: AsRequest,
-        claim: Claim,
-        peer: SocketAddr,
-    ) -> Result<(AsRequest, PkinitRequest), Ended> {
+    async fn prove(&self, request: AsRequest, claim: Claim) -> Result<(AsRequest, PkinitRequest), Ended> {
         let (kdc, chains) = (self.kdc.clone(), self.chains.clone());
         let work = move || {
             let proven = provisioning::prove(&request, &claim, &kdc, &*chains, Timestamp::now());
             proven.map(|proven| (request, proven))
         };
-        let source = peer.ip().to_canonical();
-        Ok(self.workers.run(source, work).await.ok_or(NO_PLACE)??)
+        Ok(self.workers.run(work).await.ok_or(FAILED)??)
     }
 
     /// What is known of the device: a device's provisioning server is asked, as the flow has it; a stock client names none,
@@ -137,8 +135,7 @@ impl KdcService {
             };
             provisioning::grant(&request, &pkinit, &facts, &granting, &kdc, now, &mut OsRandom)
         };
-        let source = source.ip().to_canonical();
-        Ok(self.workers.run(source, work).await.ok_or(NO_PLACE)??)
+        Ok(self.workers.run(work).await.ok_or(FAILED)??)
     }
 }
 

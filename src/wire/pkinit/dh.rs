@@ -205,6 +205,11 @@ impl DhKeyPair {
         self.group
     }
 
+    /// The public value, big-endian, without leading zeros.
+    pub fn public_value(&self) -> &[u8] {
+        &self.public
+    }
+
     /// The shared secret with `peer`, big-endian, padded to the prime's length.
     ///
     /// # Errors
