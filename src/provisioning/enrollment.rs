@@ -19,7 +19,7 @@ const REPETITION: Duration = Duration::from_secs(60);
 
 /// An enrollment INFORM that has passed authentication, as far as its flow has any.
 #[derive(Debug, Clone)]
-pub struct Enrolling {
+pub struct Enrolling<'a> {
     /// What it said.
     pub enrollment: Enrollment,
     /// Where it came from.
@@ -34,6 +34,8 @@ pub struct Enrolling {
     pub keys: Option<LearnedKeys>,
     /// What is known for the device's file beyond its record.
     pub inputs: Inputs,
+    /// What is known of the device's vendor.
+    pub ways: Ways<'a>,
 }
 
 /// How the keys of a verified SNMPv3 message are derived (profile P5 to P8).
@@ -58,15 +60,14 @@ pub enum EnrollDecision {
     Refused(&'static str),
 }
 
-/// Decides on an enrollment INFORM. `attempt` is the device's newest, `ways` what is known of its vendor.
+/// Decides on an enrollment INFORM. `attempt` is the device's newest.
 ///
 /// # Errors
 /// The device's file cannot be made; the attempt has ended with that reason in [`FileError::change`].
 pub fn enroll(
     device: &Device,
     attempt: Option<Attempt>,
-    enrolling: &Enrolling,
-    ways: &Ways<'_>,
+    enrolling: &Enrolling<'_>,
     policy: &Policy,
     maker: &FileMaker,
     now: Timestamp,
@@ -108,13 +109,13 @@ pub fn enroll(
     };
     let type_identifier = enrolling.enrollment.type_identifier.as_str();
     let learned = attempt.session.as_ref().map(|session| &session.learned);
-    if learned.is_some_and(|learned| ways.denies(type_identifier, learned)) {
+    if learned.is_some_and(|learned| enrolling.ways.denies(type_identifier, learned)) {
         return Ok(EnrollDecision::Refused(
             "devices of its OUI and type identifier are known to derive keys or make HMACs otherwise: \
              hardline profile forget makes the server learn them anew",
         ));
     }
-    let vendor = learned.and_then(|learned| ways.lesson(device.mac, type_identifier, learned, now));
+    let vendor = learned.and_then(|learned| enrolling.ways.lesson(device.mac, type_identifier, learned, now));
     let mut change = Change {
         attempt: Some(attempt),
         replaced,
@@ -133,7 +134,7 @@ pub fn enroll(
 }
 
 /// What an INFORM is that repeats the one the attempt was enrolled by, or `None` for a new one.
-fn repetition(attempt: &Attempt, enrolling: &Enrolling, now: Timestamp) -> Option<EnrollDecision> {
+fn repetition(attempt: &Attempt, enrolling: &Enrolling<'_>, now: Timestamp) -> Option<EnrollDecision> {
     let known = attempt.enrollment.as_ref()?;
     let same = known.request_id == enrolling.enrollment.request_id
         && known.correlation_id == enrolling.enrollment.correlation_id
@@ -155,7 +156,7 @@ fn repetition(attempt: &Attempt, enrolling: &Enrolling, now: Timestamp) -> Optio
 fn enrolled(
     device: &Device,
     attempt: Option<Attempt>,
-    enrolling: &Enrolling,
+    enrolling: &Enrolling<'_>,
     policy: &Policy,
     now: Timestamp,
     random: &mut dyn Random,
@@ -194,7 +195,7 @@ fn with_keys(mut session: SnmpSession, keys: Option<&LearnedKeys>) -> SnmpSessio
     session
 }
 
-fn step(enrolling: &Enrolling, now: Timestamp) -> Step {
+fn step(enrolling: &Enrolling<'_>, now: Timestamp) -> Step {
     let Enrollment {
         type_identifier,
         sw_version,

@@ -62,19 +62,7 @@ fn eue_15_with_capabilities_to_ask_for_the_file_waits() {
         enrolling(Flow::Secure, 1),
         &mut SeededRandom::new(1),
     );
-    let change = enrolled(
-        enroll(
-            &device,
-            keyed,
-            &enrolling,
-            &ways(),
-            &policy,
-            &maker(),
-            seconds(2),
-            random,
-        )
-        .unwrap(),
-    );
+    let change = enrolled(enroll(&device, keyed, &enrolling, &policy, &maker(), seconds(2), random).unwrap());
     assert!(change.file.is_none());
     assert!(after(change).file.is_none());
 }
@@ -86,17 +74,7 @@ fn a_message_of_another_flow_is_refused() {
         let random = &mut SeededRandom::new(1);
         let keyed = Some(attempt_in(Flow::Secure, Phase::Keyed));
         let enrolling = enrolling(other, 1);
-        let decision = enroll(
-            &device(flow),
-            keyed,
-            &enrolling,
-            &ways(),
-            &policy(),
-            &maker(),
-            NOW,
-            random,
-        )
-        .unwrap();
+        let decision = enroll(&device(flow), keyed, &enrolling, &policy(), &maker(), NOW, random).unwrap();
         assert!(refused(decision).contains(&flow.to_string()));
     }
 }
@@ -159,7 +137,6 @@ fn the_same_number_from_another_port_or_of_another_boot_is_another_inform() {
             &device(Flow::Hybrid),
             told,
             &enrolling,
-            &ways(),
             &policy(),
             &maker(),
             seconds(9),
@@ -221,17 +198,7 @@ fn eue_18_a_file_that_cannot_be_made_ends_the_attempt_with_the_reason() {
     let keyed = Some(attempt_in(Flow::Secure, Phase::Keyed));
     let random = &mut SeededRandom::new(1);
     let enrolling = enrolling(Flow::Secure, 1);
-    let error = enroll(
-        &device,
-        keyed,
-        &enrolling,
-        &ways(),
-        &policy(),
-        &maker(),
-        seconds(2),
-        random,
-    )
-    .unwrap_err();
+    let error = enroll(&device, keyed, &enrolling, &policy(), &maker(), seconds(2), random).unwrap_err();
     let change: Change = *error.change;
     assert!(change.file.is_none());
     assert_eq!(step_ids(&change.steps), [StepId::ENROLLMENT, StepId::FILE]);
@@ -260,7 +227,6 @@ fn eue_15_an_inform_under_replaced_keys_enrolls_nobody() {
             &device,
             Some(now.clone()),
             &enrolling,
-            &ways(),
             &policy,
             &maker,
             seconds(2),

@@ -162,7 +162,6 @@ impl World {
             &self.device,
             newest,
             &enrolling,
-            &ways(),
             &policy(),
             &maker(),
             now,

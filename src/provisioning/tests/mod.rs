@@ -283,7 +283,7 @@ fn enrollment(flow: Flow, request_id: i32) -> Enrollment {
     }
 }
 
-fn enrolling(flow: Flow, request_id: i32) -> Enrolling {
+fn enrolling(flow: Flow, request_id: i32) -> Enrolling<'static> {
     Enrolling {
         enrollment: enrollment(flow, request_id),
         peer: peer(),
@@ -292,6 +292,7 @@ fn enrolling(flow: Flow, request_id: i32) -> Enrolling {
         subkey: None,
         keys: None,
         inputs: Default::default(),
+        ways: ways(),
     }
 }
 
@@ -302,7 +303,6 @@ fn enroll_at(flow: Flow, attempt: Option<Attempt>, request_id: i32, now: Timesta
         &device(flow),
         attempt,
         &enrolling(flow, request_id),
-        &ways(),
         &policy(),
         &maker(),
         now,

@@ -316,6 +316,7 @@ impl SnmpService {
     async fn enrolled(&self, device: &Device, enrollment: Enrollment, sender: &Sender<'_>) -> Result<Done, StoreError> {
         let Core { policy, files, .. } = &*self.core;
         let (peer, local, manner) = (sender.peer, sender.local, sender.manner);
+        let known = self.core.vendors.of(device.mac, &self.core.profile).await?;
         let enrolling = Enrolling {
             enrollment,
             peer,
@@ -324,14 +325,13 @@ impl SnmpService {
             subkey: sender.proof.map(|proof| proof.subkey.clone()),
             keys: sender.proof.map(|proof| proof.keys.clone()),
             inputs: self.core.inputs_of(device, peer.ip()).await,
+            ways: known.ways(None),
         };
-        let known = self.core.vendors.of(device.mac, &self.core.profile).await?;
         let decide = |attempt| {
             match provisioning::enroll(
                 device,
                 attempt,
                 &enrolling,
-                &known.ways(None),
                 policy,
                 files,
                 Timestamp::now(),
