@@ -211,7 +211,7 @@ fn p20_an_unkeyed_checksum_is_refused_whatever_it_covers() {
             + 4;
         let mut changed = safe.to_vec();
         changed[at] = kind;
-        let refused = world.take(&[ap_req, &changed].concat()).err().expect("refused");
+        let refused = world.take(&[ap_req, &changed].concat()).expect_err("refused");
         assert_eq!(refused.code(), KrbErrorCode::Modified, "{kind}");
     }
 }
