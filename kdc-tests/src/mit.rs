@@ -131,7 +131,7 @@ fn write_settings(folder: &Path, realm: &str, port: u16) {
     let here = folder.display();
     let client = format!(
         "[libdefaults]\n default_realm = {realm}\n dns_lookup_kdc = false\n dns_lookup_realm = false\n rdns = false\n \
-         dns_canonicalize_hostname = false\n allow_weak_crypto = true\n permitted_enctypes = {ENCTYPES}\n\
+         dns_canonicalize_hostname = false\n allow_weak_crypto = true\n allow_des3 = true\n permitted_enctypes = {ENCTYPES}\n\
          [realms]\n {realm} = {{\n  kdc = 127.0.0.1:{port}\n }}\n"
     );
     let kdc = format!(
