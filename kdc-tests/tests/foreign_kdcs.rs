@@ -200,7 +200,9 @@ fn mit_holds_the_realm_and_every_etype_it_issues_opens() {
     let keys = server.json(&["keytab", "list"]);
     let own = |key: &&serde_json::Value| key["principal"].as_str().is_some_and(|name| name.starts_with("mta"));
     let count = keys["keys"].as_array().map(|keys| keys.iter().filter(own).count());
-    assert_eq!(count, Some(14), "own, first and five more of both: {keys}");
+    // Of each: what init made, the first version of the foreign KDC (2), and five more.
+    let least = 2 * 7;
+    assert!(count.is_some_and(|count| count >= least), "{keys}");
 
     let kdc = realm.path("kdc.cc");
     let unknown = request(MacAddress([9; 6]), 2);
@@ -229,7 +231,7 @@ fn mit_holds_the_realm_and_every_etype_it_issues_opens() {
 }
 
 /// What a realm of Heimdal's that issues this type gives to a device and to a KDC.
-fn heimdal_issues(enctype: &str, number: i32, checksums: &[&str]) {
+fn heimdal_issues(enctype: &str, number: i32) {
     let realm = heimdal::Realm::start(REALM);
     let (keytab, map) = (realm.path("keymgmt.kt"), realm.path("fqdnmap.kt"));
     realm.service(KEYMGMT, enctype, &keytab);
@@ -259,13 +261,12 @@ fn heimdal_issues(enctype: &str, number: i32, checksums: &[&str]) {
 
 #[test]
 fn p14_p39_heimdal_holds_the_realm_and_its_etype_5_opens() {
-    // 0: what Heimdal takes for the key; 9 and 12: what it can be told.
-    heimdal_issues("des3-cbc-md5", 5, &["0", "9", "12"]);
+    heimdal_issues("des3-cbc-md5", 5);
 }
 
 #[test]
 fn heimdal_s_etype_18_opens() {
-    heimdal_issues("aes256-cts-hmac-sha1-96", 18, &["0", "16"]);
+    heimdal_issues("aes256-cts-hmac-sha1-96", 18);
 }
 
 #[test]

@@ -31,13 +31,12 @@ use super::resolver::Resolver;
 use super::snmp::{Retries, SnmpService};
 use super::sockets::{self, BindError};
 use super::static_files::StaticRoot;
-use super::sweeper::{self, Retention};
 use super::templates::{self, LibraryError, Watched};
 use super::tftp::{self, SourceLimits, TftpListener, TftpSettings, TransferPorts};
 use super::usage::Usage;
 use super::vendors::Vendors;
 use super::verify::Verifier;
-use super::{metrics, udp};
+use super::{metrics, sweeper, udp};
 use crate::mib::Names;
 use crate::model::{Family, Phase};
 use crate::profile::{Candidates, Profile};
@@ -193,10 +192,6 @@ pub async fn start_with(
         settings.delivery.names.clone(),
     );
     spawn(settings, &core, kdc, Arc::new(files), listeners, &stopped, &mut tasks).await?;
-    let keep = Retention {
-        attempts: settings.delivery.keep,
-        keys: settings.key_retention(),
-    };
     if !settings.templates.poll.is_zero() {
         let watched = Watched {
             folder: settings.templates.path.clone(),
@@ -207,7 +202,7 @@ pub async fn start_with(
         };
         tasks.spawn(templates::watch(watched, stopped.clone()));
     }
-    tasks.spawn(sweeper::run(core.clone(), keep, stopped));
+    tasks.spawn(sweeper::run(core.clone(), settings.delivery.keep, stopped));
     Ok(Running {
         listeners: addresses,
         store,

@@ -18,17 +18,9 @@ const SWEEP: u32 = 60;
 /// Attempts that are ended in one period at the most.
 const BATCH: usize = 1_000;
 
-/// How long things are kept.
-#[derive(Debug, Clone, Copy)]
-pub struct Retention {
-    /// Attempts that have ended.
-    pub attempts: Duration,
-    /// Service keys that were replaced.
-    pub keys: Duration,
-}
-
-/// Ends attempts past their deadline, and sweeps what has served its time, until `stop` turns true.
-pub async fn run(core: Arc<Core>, keep: Retention, mut stop: watch::Receiver<bool>) {
+/// Ends attempts past their deadline, and sweeps what ended longer ago than `keep` or has served its time, until `stop`
+/// turns true.
+pub async fn run(core: Arc<Core>, keep: Duration, mut stop: watch::Receiver<bool>) {
     let mut periods = 0u32;
     loop {
         tokio::select! {
@@ -47,10 +39,10 @@ pub async fn run(core: Arc<Core>, keep: Retention, mut stop: watch::Receiver<boo
     }
 }
 
-async fn sweep(core: &Core, keep: Retention) -> Result<(), StoreError> {
+async fn sweep(core: &Core, keep: Duration) -> Result<(), StoreError> {
     let now = Timestamp::now();
-    core.store.sweep(now, keep.attempts).await?;
-    let forgotten = core.store.retire_keys(now, keep.keys).await?;
+    core.store.sweep(now, keep).await?;
+    let forgotten = core.store.forget_keys(now).await?;
     if forgotten > 0 {
         tracing::info!(
             forgotten,

@@ -156,7 +156,7 @@ pub struct ServiceKey {
     pub key: Secret,
     /// When it was made or imported.
     pub created: Timestamp,
-    /// When it is forgotten, where a newer version has replaced it: it opens tickets until then. Set by the store alone.
+    /// When it is forgotten, where another version has replaced it: it opens tickets until then. Set by the store alone.
     pub forget: Option<Timestamp>,
 }
 
@@ -227,15 +227,17 @@ pub trait Store: Send + Sync + 'static {
     /// The newest refusals that concern a device, newest first.
     async fn refusals(&self, mac: MacAddress, limit: usize) -> Result<Vec<Refusal>, StoreError>;
 
-    /// The keys of a principal, newest kvno first.
+    /// The keys of a principal, those in use first, then newest kvno first.
     async fn keys(&self, principal: &PrincipalName) -> Result<Vec<ServiceKey>, StoreError>;
     /// All keys, by principal and kvno.
     async fn all_keys(&self) -> Result<Vec<ServiceKey>, StoreError>;
     /// Adds keys; a key with the same principal, kvno and etype is replaced.
     async fn put_keys(&self, keys: Vec<ServiceKey>) -> Result<(), StoreError>;
-    /// Marks every key that a newer version of its principal has replaced, to be forgotten after `keep`, and forgets those
-    /// whose time has come; how many that were. A key that is marked already keeps its time.
-    async fn retire_keys(&self, now: Timestamp, keep: Duration) -> Result<u64, StoreError>;
+    /// Adds keys that take the place of those before: of each principal among them, the newest version of `keys` is in use
+    /// from now on, and every other version that is known is forgotten at `forget`, or when it was to be already.
+    async fn replace_keys(&self, keys: Vec<ServiceKey>, forget: Timestamp) -> Result<(), StoreError>;
+    /// Forgets the replaced keys whose time has come; how many that were.
+    async fn forget_keys(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// The lease of an address.
     async fn lease(&self, address: IpAddr) -> Result<Option<Lease>, StoreError>;

@@ -189,14 +189,15 @@ async fn import(settings: &Settings, store: &SqliteStore, args: &FileArgs, as_js
         created: entry.timestamp,
         forget: None,
     };
-    store.put_keys(taken.iter().map(key).collect()).await?;
-    retire(settings, store).await?;
+    replace(settings, store, taken.iter().map(key).collect()).await?;
     say(args, &taken, &skipped, as_json)
 }
 
-/// What is replaced from now on is kept for as long as tickets under it may live.
-async fn retire(settings: &Settings, store: &SqliteStore) -> Result<(), CliError> {
-    store.retire_keys(Timestamp::now(), settings.key_retention()).await?;
+/// Adds keys that are in use from now on. What they replace is kept for as long as tickets under it may live.
+async fn replace(settings: &Settings, store: &SqliteStore, keys: Vec<ServiceKey>) -> Result<(), CliError> {
+    let now = Timestamp::now();
+    store.replace_keys(keys, now.plus(settings.key_retention())).await?;
+    store.forget_keys(now).await?;
     Ok(())
 }
 
@@ -233,9 +234,8 @@ async fn rotate(settings: &Settings, store: &SqliteStore, args: &RotateArgs, as_
             forget: None,
         }));
     }
-    store.put_keys(fresh.clone()).await?;
-    retire(settings, store).await?;
-    // What was retired before is shown as well: until when the versions before still open tickets.
+    replace(settings, store, fresh.clone()).await?;
+    // What was replaced is shown as well: until when the versions before still open tickets.
     let mut shown = BTreeMap::new();
     for name in fresh.iter().map(|key| &key.principal) {
         for key in store.keys(name).await? {

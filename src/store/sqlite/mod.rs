@@ -419,7 +419,7 @@ impl Store for SqliteStore {
 
     async fn keys(&self, principal: &PrincipalName) -> Result<Vec<ServiceKey>, StoreError> {
         let sql = format!(
-            "SELECT {} FROM keys WHERE principal = ? ORDER BY kvno DESC, etype",
+            "SELECT {} FROM keys WHERE principal = ? ORDER BY forget IS NOT NULL, kvno DESC, etype",
             rows::KEY
         );
         let query = sqlx::query(AssertSqlSafe(sql)).bind(principal.canonical());
@@ -437,8 +437,13 @@ impl Store for SqliteStore {
         self.ask(|answer| Job::PutKeys(keys, answer)).await
     }
 
-    async fn retire_keys(&self, now: Timestamp, keep: Duration) -> Result<u64, StoreError> {
-        self.ask(|answer| Job::RetireKeys(now, now.plus(keep), answer)).await
+    async fn replace_keys(&self, keys: Vec<ServiceKey>, forget: Timestamp) -> Result<(), StoreError> {
+        let keys = keys.iter().map(|service| KeyRow::new(service, &self.key)).collect();
+        self.ask(|answer| Job::ReplaceKeys(keys, forget, answer)).await
+    }
+
+    async fn forget_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.ask(|answer| Job::ForgetKeys(now, answer)).await
     }
 
     async fn lease(&self, address: IpAddr) -> Result<Option<Lease>, StoreError> {

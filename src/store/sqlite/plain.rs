@@ -1,5 +1,7 @@
 //! The writes that are rare enough for a transaction each.
 
+use std::collections::BTreeMap;
+
 use sqlx::{Connection, Row, SqliteConnection};
 
 use super::leases;
@@ -82,6 +84,11 @@ pub(super) async fn reset_device(
 
 pub(super) async fn put_keys(connection: &mut SqliteConnection, keys: &[KeyRow]) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    insert_keys(&mut transaction, keys).await?;
+    transaction.commit().await
+}
+
+async fn insert_keys(connection: &mut SqliteConnection, keys: &[KeyRow]) -> Result<(), sqlx::Error> {
     for key in keys {
         sqlx::query(
             "INSERT INTO keys (principal, kvno, etype, name_type, components, key, created) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -95,33 +102,44 @@ pub(super) async fn put_keys(connection: &mut SqliteConnection, keys: &[KeyRow])
         .bind(&key.components)
         .bind(&key.key)
         .bind(key.created)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Adds keys whose newest version of each principal is in use from now on; the other versions are forgotten at `forget`.
+pub(super) async fn replace_keys(
+    connection: &mut SqliteConnection,
+    keys: &[KeyRow],
+    forget: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let mut newest = BTreeMap::new();
+    for key in keys {
+        let kvno = newest.entry(key.principal.as_str()).or_insert(key.kvno);
+        *kvno = key.kvno.max(*kvno);
+    }
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    insert_keys(&mut transaction, keys).await?;
+    for (principal, kvno) in newest {
+        sqlx::query(
+            "UPDATE keys SET forget = CASE WHEN kvno = ?2 THEN NULL ELSE coalesce(forget, ?3) END WHERE principal = ?1",
+        )
+        .bind(principal)
+        .bind(kvno)
+        .bind(forget.0)
         .execute(&mut *transaction)
         .await?;
     }
     transaction.commit().await
 }
 
-/// Marks the keys that a newer version has replaced, and forgets those whose time has come; how many.
-pub(super) async fn retire_keys(
-    connection: &mut SqliteConnection,
-    now: Timestamp,
-    forget: Timestamp,
-) -> Result<u64, sqlx::Error> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    // What was imported again as the newest is no longer replaced.
-    for statement in [
-        "UPDATE keys SET forget = ?1 WHERE forget IS NULL
-         AND kvno < (SELECT max(newer.kvno) FROM keys newer WHERE newer.principal = keys.principal)",
-        "UPDATE keys SET forget = NULL WHERE ?1 IS NOT NULL AND forget IS NOT NULL
-         AND kvno = (SELECT max(newest.kvno) FROM keys newest WHERE newest.principal = keys.principal)",
-    ] {
-        sqlx::query(statement).bind(forget.0).execute(&mut *transaction).await?;
-    }
+/// Forgets the replaced keys whose time has come; how many.
+pub(super) async fn forget_keys(connection: &mut SqliteConnection, now: Timestamp) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query("DELETE FROM keys WHERE forget <= ?")
         .bind(now.0)
-        .execute(&mut *transaction)
+        .execute(connection)
         .await?;
-    transaction.commit().await?;
     Ok(forgotten.rows_affected())
 }
 

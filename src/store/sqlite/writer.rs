@@ -37,8 +37,9 @@ pub(super) enum Job {
     RemoveDevice(MacAddress, Answer<bool>),
     ResetDevice(MacAddress, Timestamp, Answer<bool>),
     PutKeys(Vec<KeyRow>, Answer<()>),
-    /// Marks replaced keys to be forgotten at the second instant.
-    RetireKeys(Timestamp, Timestamp, Answer<u64>),
+    /// Those that are replaced are forgotten at the instant.
+    ReplaceKeys(Vec<KeyRow>, Timestamp, Answer<()>),
+    ForgetKeys(Timestamp, Answer<u64>),
     ForgetVendor(String, Option<String>, Answer<u64>),
     StartEngine(Answer<(EngineId, u32)>),
     Order(OrderJob),
@@ -202,8 +203,12 @@ impl Writer {
                 let result = plain::put_keys(&mut self.connection, &keys).await;
                 let _ = answer.send(result.map_err(|error| shared.failed(error)));
             }
-            Job::RetireKeys(now, forget, answer) => {
-                let result = plain::retire_keys(&mut self.connection, now, forget).await;
+            Job::ReplaceKeys(keys, forget, answer) => {
+                let result = plain::replace_keys(&mut self.connection, &keys, forget).await;
+                let _ = answer.send(result.map_err(|error| shared.failed(error)));
+            }
+            Job::ForgetKeys(now, answer) => {
+                let result = plain::forget_keys(&mut self.connection, now).await;
                 let _ = answer.send(result.map_err(|error| shared.failed(error)));
             }
             Job::ForgetVendor(oui, type_identifier, answer) => {

@@ -178,19 +178,24 @@ async fn a_replaced_key_is_kept_for_its_time_and_then_forgotten() {
         created: NOW,
         forget: None,
     };
-    let week = Duration::from_secs(7 * 86_400);
-    bed.store.put_keys(vec![key(1), key(2)]).await.unwrap();
-    assert_eq!(bed.store.retire_keys(NOW, week).await.unwrap(), 0);
+    let known = async || {
+        let keys = bed.store.keys(&principal).await.unwrap();
+        keys.iter().map(|key| (key.kvno, key.forget)).collect::<Vec<_>>()
+    };
+    let later = |days: u64| NOW.plus(Duration::from_secs(days * 86_400));
+    bed.store.put_keys(vec![key(4)]).await.unwrap();
+    // What is imported is in use, also where its number is the lower one.
+    bed.store.replace_keys(vec![key(1), key(2)], later(7)).await.unwrap();
+    assert_eq!(known().await, [(2, None), (4, Some(later(7))), (1, Some(later(7)))]);
     // What was marked first counts, also where the lifetime is shorter by now.
-    let day_later = NOW.plus(Duration::from_secs(86_400));
-    assert_eq!(bed.store.retire_keys(day_later, Duration::ZERO).await.unwrap(), 0);
-    let kept = bed.store.keys(&principal).await.unwrap();
+    bed.store.replace_keys(vec![key(5)], later(1)).await.unwrap();
     assert_eq!(
-        kept.iter().map(|key| (key.kvno, key.forget)).collect::<Vec<_>>(),
-        [(2, None), (1, Some(NOW.plus(week)))]
+        known().await,
+        [(5, None), (4, Some(later(7))), (2, Some(later(1))), (1, Some(later(7)))]
     );
-    assert_eq!(bed.store.retire_keys(NOW.plus(week), week).await.unwrap(), 1);
-    assert_eq!(bed.store.keys(&principal).await.unwrap().len(), 1);
+    assert_eq!(bed.store.forget_keys(later(2)).await.unwrap(), 1);
+    assert_eq!(bed.store.forget_keys(later(7)).await.unwrap(), 2);
+    assert_eq!(known().await, [(5, None)]);
 }
 
 #[tokio::test]
