@@ -1,149 +1,24 @@
 //! From a compiled template and a device's context to the octets of the device's file.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::context::Context;
-use super::emit::{AddressUse, Out, fingerprint, name_element, push_arc};
+use super::emit::{AddressUse, Out, Run, fingerprint, name_element, octet_string, push_arc, value_element};
 use super::error::Place;
 use super::expression::{ExpressionError, Text};
+use super::failure::{BuildError, BuildReason, Failed, MOST_OCTETS, MOST_STATEMENTS};
 use super::finish::START;
 use super::library::Template;
 use super::scope::{Scope, Val};
 use super::statement::{
     Action, Instance, InstancePart, OctetsType, ReceiverLine, ReceiverWord, Statement, Switches, TypedLine, VarBindLine,
 };
-use super::value::{ValueError, octets};
-use crate::mib::{IndexValue, InstanceError, Object};
+use super::value::{ValueError, ValueType, octets};
+use crate::mib::{IndexValue, Object};
 use crate::value::Oid;
 use crate::wire::snmp::varbind::Value;
-use crate::wire::tlv::conform::{Mismatch, conforms};
-use crate::wire::tlv::{EncodeError, FileKind, MicError, ReceiverKind, TypedError};
-
-/// The statements that one build runs, at most: a file of usual size takes some hundred.
-const MOST_STATEMENTS: usize = 100_000;
-/// The octets of a file, at most: what TFTP and the devices that are known take is a fraction of it.
-const MOST_OCTETS: usize = 4 << 20;
-
-/// A template that cannot make this device's file. Nothing else is touched by it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BuildError {
-    /// The library has no template of that name.
-    #[error("there is no template '{0}'")]
-    NoTemplate(String),
-    /// A statement failed.
-    #[error("{place}: {attribute}: {reason}")]
-    Statement {
-        /// Where the statement stands.
-        place: Place,
-        /// What it sets: a MIB object or a TLV.
-        attribute: String,
-        /// Why it failed.
-        reason: BuildReason,
-    },
-    /// An object is set twice.
-    #[error("template '{template}': {object} is set more than once")]
-    Twice {
-        /// The template.
-        template: String,
-        /// The object.
-        object: Oid,
-    },
-    /// What the engine adds does not fit, or what the device's record changes.
-    #[error("template '{template}': {reason}")]
-    Finish {
-        /// The template.
-        template: String,
-        /// Why.
-        reason: FinishReason,
-    },
-}
-
-/// Why a file cannot be finished.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FinishReason {
-    /// Something is too large for its format.
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
-    /// The MICs of a cable modem's file.
-    #[error(transparent)]
-    Mic(#[from] MicError),
-    /// TLV 7 needs a secret.
-    #[error(
-        "TLV 7: no secret is shared with the modem's CMTS: name its file in secrets of [cable_modem], or switch it off with auto cmts-mic off"
-    )]
-    NoSecret,
-    /// TLV 19 needs the time, which only a request has.
-    #[error("TLV 19: the time of the request is not known here")]
-    NoTime,
-    /// TLV 20 or 59 needs the modem's address.
-    #[error("TLV 20: the modem's address is not known")]
-    NoAddress,
-    /// The octets of a bare TLV are none that a file can hold.
-    #[error("the file does not read back: {0}")]
-    Decode(String),
-}
-
-/// Why a statement failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BuildReason {
-    /// An expression has no value.
-    #[error(transparent)]
-    Expression(#[from] ExpressionError),
-    /// A variable that the template asks for has no value.
-    #[error("'{0}' has no value: give it one by hardline device add --var, in the requested name, or by a default")]
-    NoValue(String),
-    /// A variable has a value of another type.
-    #[error("'{value}' is no {expected}")]
-    Variable {
-        /// The value, cut to 60 characters.
-        value: String,
-        /// What was expected.
-        expected: String,
-    },
-    /// A text is no value of its type.
-    #[error(transparent)]
-    Value(#[from] ValueError),
-    /// A text is no value of its TLV.
-    #[error(transparent)]
-    Typed(#[from] TypedError),
-    /// The object does not take the value.
-    #[error(transparent)]
-    Mismatch(#[from] Mismatch),
-    /// The index does not fit the object.
-    #[error(transparent)]
-    Instance(#[from] InstanceError),
-    /// The TLV is too long.
-    #[error("{length} octets, and its length field counts to {limit}")]
-    Length {
-        /// Its length, in octets.
-        length: usize,
-        /// What its length field can say.
-        limit: usize,
-    },
-    /// The build has no end in sight.
-    #[error("more than {MOST_STATEMENTS} statements were run")]
-    Endless,
-    /// The file has no end in sight.
-    #[error("the file is larger than {MOST_OCTETS} octets")]
-    Enormous,
-    /// A statement stands where its kind of file has no place for it.
-    #[error("{0}")]
-    Kind(&'static str),
-}
-
-/// A statement that failed: where, what it sets, why.
-pub(super) type Failed = (Place, String, BuildReason);
-
-impl From<Failed> for BuildError {
-    fn from((place, attribute, reason): Failed) -> Self {
-        Self::Statement {
-            place,
-            attribute,
-            reason,
-        }
-    }
-}
+use crate::wire::tlv::conform::{conforms, octets_conform};
+use crate::wire::tlv::{FileKind, ReceiverKind};
 
 /// What the statements of a template made: octets without what the engine adds, and what it is to add.
 pub(super) struct Body {
@@ -192,6 +67,8 @@ pub(super) struct Writer<'a> {
     pub out: Out,
     text: String,
     name: Vec<u8>,
+    element: Vec<u8>,
+    value: Vec<u8>,
 }
 
 struct Builder<'a> {
@@ -325,6 +202,8 @@ impl<'a> Writer<'a> {
             out: Out::new(kind, capacity),
             text: String::new(),
             name: Vec::new(),
+            element: Vec::new(),
+            value: Vec::new(),
         }
     }
 
@@ -344,22 +223,35 @@ impl<'a> Writer<'a> {
 
     fn varbind(&mut self, line: &'a VarBindLine, place: &Place) -> Result<(), BuildReason> {
         let index = self.object_name(&line.instance)?;
-        let name: Cow<'_, [u8]> = match &line.instance {
-            Instance::Fixed(fixed) => Cow::Borrowed(&fixed.element),
-            _ => {
-                let mut element = Vec::with_capacity(self.name.len() + 4);
-                name_element(&self.name, &mut element);
-                Cow::Owned(element)
-            }
-        };
         line.value.eval(&mut self.scope, &mut self.text)?;
-        let syntax = line.object.as_ref().and_then(|object| object.syntax());
-        let value = line.kind.read(&self.text, syntax)?;
-        if let Some(syntax) = syntax {
-            conforms(&value, syntax)?;
-            self.note_address(line, &name, index, &value, place);
+        self.value.clear();
+        match line.object.as_ref().and_then(|object| object.syntax()) {
+            // Most values are texts: they need no copy.
+            Some(syntax) if line.kind == ValueType::String => {
+                octets_conform(self.text.as_bytes(), syntax)?;
+                octet_string(self.text.as_bytes(), &mut self.value);
+            }
+            syntax => {
+                let value = line.kind.read(&self.text, syntax)?;
+                if let Some(syntax) = syntax {
+                    conforms(&value, syntax)?;
+                    let content = match &line.instance {
+                        Instance::Fixed(fixed) => fixed.content(),
+                        _ => &self.name,
+                    };
+                    note_address(&mut self.out.run, line, content, index, &value, place);
+                }
+                value_element(&value, &mut self.value);
+            }
         }
-        self.out.varbind(&name, &value.encode())
+        match &line.instance {
+            Instance::Fixed(fixed) => self.out.varbind(&fixed.element, &self.value),
+            _ => {
+                self.element.clear();
+                name_element(&self.name, &mut self.element);
+                self.out.varbind(&self.element, &self.value)
+            }
+        }
     }
 
     /// The BER content of an instance that is known only now goes into `name`; the octets of its index.
@@ -415,36 +307,6 @@ impl<'a> Writer<'a> {
                 Ok(IndexValue::Text(self.text.clone()))
             }
             part => self.arc(part).map(IndexValue::Number),
-        }
-    }
-
-    /// Notes an InetAddress or an InetAddressType, so that the two can be compared when both are there.
-    fn note_address(&mut self, line: &VarBindLine, name: &[u8], index: usize, value: &Value, place: &Place) {
-        let content = |element: &[u8]| {
-            let header = if element.get(1).is_some_and(|&length| length < 0x80) {
-                2
-            } else {
-                3
-            };
-            element.get(header..).unwrap_or_default().to_vec()
-        };
-        if let (Some(kind), Some(octets)) = (&line.address_type, value.as_octets()) {
-            let own = content(name);
-            let mut of = kind.oid.to_ber();
-            of.extend_from_slice(own.get(own.len().saturating_sub(index)..).unwrap_or_default());
-            self.out.run.addresses.push(AddressUse {
-                of: fingerprint(&of),
-                length: octets.len(),
-                place: place.clone(),
-                attribute: line.written.clone(),
-            });
-        } else if let Value::Integer(number) = value
-            && is_address_type(line.object.as_deref())
-        {
-            self.out
-                .run
-                .types
-                .push((fingerprint(&content(name)), i64::from(*number)));
         }
     }
 
@@ -511,6 +373,25 @@ impl<'a> Writer<'a> {
         evaluated.map_err(|error| failed(error.into()))?;
         let octets = typed_octets(line.kind, &self.text).map_err(failed)?;
         self.out.tlv(line.number, &octets).map_err(failed)
+    }
+}
+
+/// Notes an InetAddress or an InetAddressType, so that the two can be compared when both are there. `content` is the
+/// object's name, of which the last `index` octets are the instance.
+fn note_address(run: &mut Run, line: &VarBindLine, content: &[u8], index: usize, value: &Value, place: &Place) {
+    if let (Some(kind), Some(octets)) = (&line.address_type, value.as_octets()) {
+        let mut of = kind.oid.to_ber();
+        of.extend_from_slice(content.get(content.len().saturating_sub(index)..).unwrap_or_default());
+        run.addresses.push(AddressUse {
+            of: fingerprint(&of),
+            length: octets.len(),
+            place: place.clone(),
+            attribute: line.written.clone(),
+        });
+    } else if let Value::Integer(number) = value
+        && is_address_type(line.object.as_deref())
+    {
+        run.types.push((fingerprint(content), i64::from(*number)));
     }
 }
 

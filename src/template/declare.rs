@@ -4,9 +4,9 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::build::BuildReason;
 use super::context::Scalar;
 use super::expression::Expr;
+use super::failure::BuildReason;
 use super::scope::{Scope, Val};
 use super::value::octets;
 use crate::value::{Fqdn, MacAddress};

@@ -1,13 +1,17 @@
 //! Octets of a file as they are written, with what has to be known of them afterwards.
 
-use super::build::BuildReason;
 use super::error::Place;
+use super::failure::BuildReason;
+use crate::wire::snmp::varbind::Value;
 use crate::wire::tlv::{FileKind, LONGEST_SHORT_VARBIND};
 
 const VARBIND: u8 = 11;
 const LONG_VARBIND: u8 = 64;
 const SEQUENCE: u8 = 0x30;
 const OBJECT_IDENTIFIER: u8 = 6;
+const OCTET_STRING: u8 = 4;
+const INTEGER: u8 = 2;
+const UNSIGNED32: u8 = 0x42;
 
 /// Octets that are the same for every device, and what [`Out`] notes of them.
 #[derive(Debug, Default)]
@@ -136,13 +140,7 @@ impl Out {
         push_length(content, out);
         out.extend_from_slice(name);
         out.extend_from_slice(value);
-        // Tag and length of a name take two octets up to 127 of content, three after that.
-        let header = if name.get(1).is_some_and(|&length| length < 0x80) {
-            2
-        } else {
-            3
-        };
-        let object = fingerprint(name.get(header..).unwrap_or_default());
+        let object = fingerprint(element_content(name));
         self.run.objects.push(object);
         Ok(())
     }
@@ -181,6 +179,44 @@ impl Out {
         }
         Ok(())
     }
+}
+
+/// The content of a name's element: tag and length take two octets up to 127 of content, three after that.
+pub(super) fn element_content(element: &[u8]) -> &[u8] {
+    let short = element.get(1).is_some_and(|&length| length < 0x80);
+    element.get(if short { 2 } else { 3 }..).unwrap_or_default()
+}
+
+/// Appends an OCTET STRING.
+pub(super) fn octet_string(octets: &[u8], out: &mut Vec<u8>) {
+    out.push(OCTET_STRING);
+    push_length(octets.len(), out);
+    out.extend_from_slice(octets);
+}
+
+/// Appends a value as a BER element.
+pub(super) fn value_element(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::OctetString(octets) => octet_string(octets, out),
+        Value::Integer(number) => integer(INTEGER, i64::from(*number), out),
+        Value::Unsigned32(number) => integer(UNSIGNED32, i64::from(*number), out),
+        value => out.extend(value.encode()),
+    }
+}
+
+/// A number in as few octets as leave room for its sign.
+fn integer(tag: u8, number: i64, out: &mut Vec<u8>) {
+    let octets = number.to_be_bytes();
+    let redundant = if number < 0 {
+        number.leading_ones()
+    } else {
+        number.leading_zeros()
+    };
+    let skipped = usize::try_from(redundant.saturating_sub(1) / 8).unwrap_or(0);
+    let kept = octets.get(skipped..).unwrap_or_default();
+    out.push(tag);
+    push_length(kept.len(), out);
+    out.extend_from_slice(kept);
 }
 
 /// Octets that a BER length takes.
@@ -224,11 +260,19 @@ pub(super) fn push_arc(arc: u32, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::value::Oid;
-    use crate::wire::snmp::varbind::{Value, VarBind};
+    use crate::wire::snmp::varbind::VarBind;
+    use crate::wire::snmp::varbind::tests::any_value;
     use crate::wire::tlv::{DeviceFile, Element};
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn values_are_what_the_codec_writes(value in any_value()) {
+            let mut octets = Vec::new();
+            value_element(&value, &mut octets);
+            prop_assert_eq!(octets, value.encode());
+        }
+
         #[test]
         fn varbinds_are_what_the_codec_writes(last in any::<u32>(), more in any::<u32>(), length in 0usize..400) {
             let oid = Oid::new(&[1, 3, 6, 1, more, last]).unwrap();

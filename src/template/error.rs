@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::build::BuildReason;
+use super::failure::BuildReason;
 use super::value::ValueError;
 use crate::mib::{InstanceError, NameError};
 use crate::value::OidError;

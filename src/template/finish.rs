@@ -1,8 +1,9 @@
 //! What the engine adds by itself, and the device's own changes.
 
-use super::build::{Body, BuildError, FinishReason};
+use super::build::Body;
 use super::context::Context;
 use super::emit::{Out, fingerprint, name_element};
+use super::failure::{BuildError, FinishReason};
 use super::overrides::objects;
 use super::statement::Auto;
 use crate::mib::MibDialect;
@@ -175,7 +176,7 @@ fn cable_modem(body: Body, context: &Context<'_>) -> Result<Vec<u8>, Stop> {
     let Body { mut out, switches } = body;
     override_body(&mut out, context)?;
     let inputs = context.inputs;
-    let too_long = |reason: super::build::BuildReason| FinishReason::Decode(reason.to_string());
+    let too_long = |reason: super::failure::BuildReason| FinishReason::Decode(reason.to_string());
     if switches.has(Auto::Timestamp) {
         let Timestamp(micros) = inputs.now.ok_or(FinishReason::NoTime)?;
         // The era of RFC 868 ends in 2036; after that the count begins anew.

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::build::{self, BuildError, FinishReason};
+use super::build;
 use super::context::Context;
 use super::error::{TemplateError, TemplateReason};
+use super::failure::{BuildError, FinishReason};
 use super::finish;
 use super::intern::Interner;
 use super::link;

@@ -11,6 +11,7 @@ mod declare;
 mod emit;
 mod error;
 mod expression;
+mod failure;
 mod finish;
 mod fold;
 mod intern;
@@ -34,9 +35,9 @@ mod statement;
 mod tests;
 mod value;
 
-pub use build::{BuildError, BuildReason, FinishReason};
 pub use context::{Context, Fields, Inputs, Scalar, Site};
 pub use error::{Place, TemplateError, TemplateReason};
+pub use failure::{BuildError, BuildReason, FinishReason};
 pub use library::{Source, TemplateInfo, TemplateLibrary};
 pub use naming::Resolved;
 pub use overrides::{OverrideError, OverrideReason, Overrides};

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::build::{BuildReason, typed_octets};
+use super::build::typed_octets;
 use super::emit::{Out, fingerprint, name_element};
+use super::failure::BuildReason;
 use super::statement::OctetsType;
 use super::value::{ValueError, ValueType};
 use crate::mib::{IndexValue, InstanceError, NameError, Names};

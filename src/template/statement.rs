@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::declare::Declaration;
-use super::emit::Run;
+use super::emit::{Run, element_content};
 use super::error::Place;
 use super::expression::{Expr, Text};
 use super::value::ValueType;
@@ -142,6 +142,13 @@ pub(super) struct FixedName {
     pub element: Box<[u8]>,
     /// How many octets of the content follow the object's own identifier.
     pub index: usize,
+}
+
+impl FixedName {
+    /// The content, without tag and length.
+    pub fn content(&self) -> &[u8] {
+        element_content(&self.element)
+    }
 }
 
 /// A part of an instance.

@@ -73,9 +73,7 @@ pub fn conforms(value: &Value, syntax: &Syntax) -> Result<(), Mismatch> {
             return bits(value.as_octets().unwrap_or_default(), syntax);
         }
         (Base::OctetString, value) if value.as_octets().is_some() => {
-            let octets = value.as_octets().unwrap_or_default();
-            length(octets.len(), syntax)?;
-            return convention(octets, syntax);
+            return octets_conform(value.as_octets().unwrap_or_default(), syntax);
         }
         (Base::Counter32, Value::Counter32(_))
         | (Base::Counter64, Value::Counter64(_))
@@ -103,6 +101,15 @@ pub fn conforms(value: &Value, syntax: &Syntax) -> Result<(), Mismatch> {
         found: number,
         allowed: allowed(syntax),
     })
+}
+
+/// Whether an object whose values are octet strings takes these octets.
+///
+/// # Errors
+/// [`Mismatch`] says why not.
+pub fn octets_conform(octets: &[u8], syntax: &Syntax) -> Result<(), Mismatch> {
+    length(octets.len(), syntax)?;
+    convention(octets, syntax)
 }
 
 fn length(octets: usize, syntax: &Syntax) -> Result<(), Mismatch> {
