@@ -219,7 +219,10 @@ fn mark_serves_and_reports_and_each_class_has_its_own_mode() {
         "{metrics}"
     );
     assert!(
-        counted("hardline_lease_lookup_seconds", &["result=\"lease\""]),
+        counted(
+            "hardline_lease_lookup_seconds_bucket",
+            &["result=\"lease\"", "le=\"0.5\""]
+        ),
         "{metrics}"
     );
     eventually("a usage report", || {

@@ -193,11 +193,13 @@ impl Rules {
         }
     }
 
-    /// Whether no lease needs to be sought for this request: the file is shared, or nothing is verified.
-    pub fn is_free(&self, name: &str) -> bool {
+    /// Whether no lease needs to be sought for this request: the file is shared, or nothing is verified. A device's own
+    /// file is never shared, whatever a pattern matches.
+    pub fn is_free(&self, name: &str, owner: Owner) -> bool {
         let verified = |rule: &Rule| rule.mode != VerifyMode::Off;
         let any = verified(&self.default) || self.classes.values().any(verified);
-        !any || self.shared.iter().any(|pattern| pattern.matches(name, None))
+        let shared = || self.shared.iter().any(|pattern| pattern.matches(name, None));
+        !any || (owner == Owner::Nobody && shared())
     }
 
     /// A class as counters name it: one of the rules, or `other`; `none` where the lease has none.
@@ -227,7 +229,7 @@ impl Rules {
 
     /// The verdict on a request for the file `name` that is `owner`'s, from `client`, of whom `known` is known.
     pub fn verify(&self, name: &str, owner: Owner, client: Client, known: Known<'_>, now: Timestamp) -> Verdict {
-        if self.is_free(name) {
+        if self.is_free(name, owner) {
             return Verdict::Free;
         }
         let (rule, doubt) = match known {
@@ -379,6 +381,12 @@ mod tests {
             Verdict::Refused(Doubt::NotEntitled(MAC))
         );
         assert_eq!(ask("firmware/a.bin", None), Verdict::Free);
+        let own = verdict(&self::rules("shared = ['**']"), "x@1", Owner::Device(MAC), None, 1);
+        assert_eq!(
+            own,
+            Verdict::Refused(Doubt::NoLease),
+            "a device's own file is never shared"
+        );
         for spelling in [
             "firmware/../gold.bin",
             "firmware/x/a.bin",

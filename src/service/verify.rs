@@ -73,7 +73,7 @@ impl Verifier {
     /// [`Busy`].
     pub async fn check(&self, request: &FileRequest, name: &str, owner: Owner) -> Result<Checked, Busy> {
         let client = self.client(request);
-        let Some(leases) = self.leases.as_ref().filter(|_| !self.rules.is_free(name)) else {
+        let Some(leases) = self.leases.as_ref().filter(|_| !self.rules.is_free(name, owner)) else {
             return Ok(Checked {
                 verdict: Verdict::Free,
                 client,
