@@ -112,6 +112,36 @@ fn enforce_serves_each_device_its_own_and_refuses_everything_else() {
 }
 
 #[test]
+fn all_of_many_unauthorised_clients_are_refused_and_all_others_served() {
+    let mut server = verified("");
+    let devices: Vec<u8> = (10..60).collect();
+    let table: String = devices
+        .iter()
+        .map(|&last| format!("{},{},{}\n", address(last), mac(last), ago(0)))
+        .collect();
+    let file = server.site().join("leases.csv");
+    std::fs::write(&file, format!("address,mac,obtained\n{table}")).expect("a file");
+    server.command(&["lease", "import", file.to_str().expect("UTF-8")]);
+    let records: String = devices
+        .iter()
+        .map(|&last| format!("{},mta{last}.example.net,basic\n", mac(last)))
+        .collect();
+    std::fs::write(&file, format!("mac,fqdn,flow\n{records}")).expect("a file");
+    server.command(&["device", "import", file.to_str().expect("UTF-8")]);
+    server.start();
+    let udp = server.v4(Service::Tftp);
+    let ask = |from: String, name: &str| support::client::tftp(from.parse().expect("an address"), udp, name);
+    for &last in &devices {
+        assert!(ask(address(last), &own(last)).is_ok(), "{last}");
+        let other = if last == 10 { 59 } else { last - 1 };
+        assert_eq!(ask(address(last), &own(other)), Err(2), "{last}: another device's file");
+        assert_eq!(ask(format!("127.3.1.{last}"), &own(last)), Err(2), "{last}: no lease");
+        assert_eq!(ask(address(last), "gold.bin"), Err(2), "{last}: not entitled");
+    }
+    server.assert_unhurt();
+}
+
+#[test]
 fn no_spelling_of_a_name_gets_around_verification() {
     let mut server = verified(RULES);
     lease(&server, 1, &["--class", "gold"]);
