@@ -142,6 +142,44 @@ fn all_of_many_unauthorised_clients_are_refused_and_all_others_served() {
 }
 
 #[test]
+fn a_file_that_a_template_makes_is_for_the_device_that_its_name_names() {
+    let mut server = verified("files = [\"tier-{class}.bin\"]");
+    let template = |name: &str, serve: &str, cpe: &str| {
+        let text =
+            format!("file cable-modem\nserve \"{serve}\"\nauto cmts-mic off\ntlv NetworkAccess 1\ntlv MaxCPE {cpe}\n");
+        std::fs::write(server.site().join("templates").join(name), text).expect("the templates");
+    };
+    template("modem.tmpl", "cm-{mac:mac}.bin", "3");
+    template("gold.tmpl", "tier-gold.bin", "7");
+    lease(&server, 1, &["--class", "gold"]);
+    lease(&server, 2, &["--class", "silver"]);
+    server.start();
+    let udp = server.v4(Service::Tftp);
+    let digits = |last: u8| mac(last).replace(':', "");
+    let max_cpe = |from: u8, name: &str| tftp(&address(from), udp, name).map(|file| file.get(5).copied());
+    assert_eq!(max_cpe(1, &format!("cm-{}.bin", digits(1))), Ok(Some(3)));
+    // A modem of which there is no record.
+    lease(&server, 70, &[]);
+    eventually("its own file", || {
+        max_cpe(70, &format!("modem@{}", digits(70))) == Ok(Some(3))
+    });
+    for name in [
+        format!("cm-{}.bin", digits(2)),
+        format!("modem@{}", digits(2)),
+        "modem".into(),
+        "gold".into(),
+    ] {
+        assert_eq!(max_cpe(1, &name), Err("refused"), "{name}");
+    }
+    assert_eq!(max_cpe(1, "tier-gold.bin"), Ok(Some(7)));
+    assert_eq!(max_cpe(2, "tier-gold.bin"), Err("refused"));
+    assert_eq!(max_cpe(9, &format!("cm-{}.bin", digits(9))), Err("refused"), "no lease");
+    let once = server.command(&["lease", "name", &mac(2), "--file", "tier-gold.bin", "--single"]);
+    assert_eq!(max_cpe(2, once.trim()), Ok(Some(7)), "what was ordered for it");
+    server.assert_unhurt();
+}
+
+#[test]
 fn no_spelling_of_a_name_gets_around_verification() {
     let mut server = verified(RULES);
     lease(&server, 1, &["--class", "gold"]);

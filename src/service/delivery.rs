@@ -149,15 +149,15 @@ impl DeliveryService {
                 .await?;
             return self.one_time(&stored, request, &checked).await;
         }
-        let owner = match parsed {
-            Some(FileName::Own { mac, .. }) => Owner::Token(mac),
-            Some(FileName::Basic { mac, .. }) => Owner::Device(mac),
-            Some(FileName::OneTime { .. }) | None => Owner::Nobody,
-        };
-        told.mac = owner.mac();
         // The name that is verified is the one that is opened: a tftp root may be asked for files by its own path.
         let name = self.shared.as_ref().and_then(|root| root.prefixed(&request.name));
         let name = name.unwrap_or(&request.name);
+        let owner = match parsed {
+            Some(FileName::Own { mac, .. }) => Owner::Token(mac),
+            Some(FileName::Basic { mac, .. }) => Owner::Device(mac),
+            Some(FileName::OneTime { .. }) | None => self.core.named_device(name).map_or(Owner::Nobody, Owner::Device),
+        };
+        told.mac = owner.mac();
         let checked = self.verify(request, name, owner, told).await?;
         let opened = match parsed {
             Some(FileName::Own { mac, .. }) => self
@@ -172,21 +172,18 @@ impl DeliveryService {
         };
         match opened {
             Err(Refused::Unknown) => {
-                let shared = match self.dynamic(name, request, &checked).await {
-                    Err(Refused::Unknown) => self.shared(name).await,
-                    made => made,
-                };
-                shared.map(|file| (file, What::Shared))
+                let file = self.named(name, request, &asker(&checked)).await;
+                file.map(|file| (file, What::Shared))
             }
             opened => opened,
         }
     }
 
-    /// A file that a template makes under its name.
-    async fn dynamic(&self, name: &str, request: &FileRequest, checked: &Checked) -> Result<Content, Refused> {
-        match self.core.named_file(name, &asker(checked)).await {
+    /// A file that a template makes under its name, or one of the static folder.
+    async fn named(&self, name: &str, request: &FileRequest, asker: &Asker) -> Result<Content, Refused> {
+        match self.core.named_file(name, asker).await {
             Ok(Some(octets)) => Ok(Content::from(octets)),
-            Ok(None) => Err(Refused::Unknown),
+            Ok(None) => self.shared(name).await,
             Err(error) => {
                 tracing::error!(file = name, peer = %request.peer, %error, "a file cannot be made");
                 Err(Refused::Failed(error.to_string()))
@@ -328,7 +325,11 @@ impl DeliveryService {
             }
         }
         let opened = match &stored.file {
-            Some(file) => self.shared(file).await,
+            Some(file) => {
+                let asker = asker(checked);
+                let mac = asker.mac.or(Some(stored.mac));
+                self.named(file, request, &Asker { mac, ..asker }).await
+            }
             None => self.basic(None, stored.mac, request, checked).await,
         };
         let device = stored.file.is_none().then_some(stored.mac);

@@ -77,6 +77,16 @@ impl Core {
         Ok(Some(built?))
     }
 
+    /// The device that `name` is about, where it stands for a template: `name@0a0102030405`, or a pattern's capture `mac`.
+    pub fn named_device(&self, name: &str) -> Option<MacAddress> {
+        let resolved = self.files.library.current().resolve(name)?;
+        let captured = || match resolved.captures.get("mac")? {
+            Scalar::Text(text) => text.parse().ok(),
+            Scalar::Int(_) | Scalar::Bool(_) => None,
+        };
+        resolved.device.or_else(captured)
+    }
+
     /// What is known of a device that enrolls from `address`. Where a lookup has no answer, that it has not.
     pub async fn inputs_of(&self, device: &Device, address: IpAddr) -> Inputs {
         let asker = Asker {
