@@ -5,9 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 packages=(
-    bind9-dnsutils bind9-host tshark snmp snmpd tftp-hpa atftp curl sqlite3 openssl perl make gcc libc6-dev
+    bind9-dnsutils bind9-host tshark snmp snmpd curl sqlite3 openssl perl make gcc libc6-dev
+    tftp-hpa atftp tftpd-hpa dnsmasq-base busybox
     krb5-user krb5-kdc krb5-admin-server krb5-pkinit libkrb5-dev faketime
-    libcap-ng0 libdb5.3 libedit2 libldap-2.5-0 libsqlite3-0
+    libwrap0 libpcre2-8-0 libcap-ng0 libdb5.3 libedit2 libldap-2.5-0 libsqlite3-0
     kea-dhcp4-server kea-ctrl-agent kea-admin postgresql mariadb-server
 )
 missing=()
@@ -35,6 +36,12 @@ if [ ! -d "$heimdal/usr" ]; then
         dpkg -x "$package" "$heimdal.new"
     done
     rm -rf "$heimdal.new/packages" && mv "$heimdal.new" "$heimdal"
+fi
+
+# The packages of atftpd and tftpd-hpa exclude each other: one of them is only unpacked.
+if [ ! -x target/peers/usr/sbin/atftpd ]; then
+    mkdir -p target/peers
+    (cd target/peers && apt-get download -qq atftpd && dpkg -x atftpd_*.deb .)
 fi
 
 # The same cases each time: what a property test finds, it finds again.

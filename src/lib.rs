@@ -4,7 +4,7 @@
 //!
 //! | Floor | Modules | Holds |
 //! |---|---|---|
-//! | 5 | [`cli`], `main` | commands, wiring, supervision |
+//! | 5 | [`cli`], `main`; [`load`] | commands, wiring, supervision; load and conformance of TFTP servers |
 //! | 4 | [`service`], [`simulator`] | sockets and timers |
 //! | 3 | [`provisioning`], [`store`], [`template`] | decisions, persistence, configuration file templates |
 //! | 2 | [`model`], [`profile`], [`settings`] | devices, attempts, policy; the interop profile; hardline.toml |
@@ -14,6 +14,7 @@
 #![deny(missing_docs)]
 
 pub mod cli;
+pub mod load;
 pub mod mib;
 pub mod model;
 pub mod profile;

@@ -1,156 +1,18 @@
 //! Stock clients fetch files from the TFTP and HTTP services; hostile packets and lost ones disturb nobody.
 
-use std::collections::HashMap;
+mod support;
+
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Output};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hardline::service::files::{Bytes, Content, FileRequest, FileSource, Outcome, Refusal};
-use hardline::service::http::{self, HttpSettings};
-use hardline::service::tftp::{self, TftpListener, TftpSettings, TransferPorts};
+use hardline::service::files::Outcome;
 use hardline::value::Timestamp;
 use hardline::wire::tftp::{Download, Pace, RequestOptions};
+use support::files::{Services as Server, assert_complete, run};
 use tokio::net::UdpSocket;
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
-
-/// Files in memory, and what became of them.
-#[derive(Default)]
-struct Memory {
-    files: HashMap<&'static str, Bytes>,
-    outcomes: Mutex<Vec<(FileRequest, Outcome)>>,
-}
-
-impl Memory {
-    fn new() -> Self {
-        let content = |size: usize| Bytes::from_iter((0..size).map(|at| (at * 31 / 7) as u8));
-        let files = [
-            ("empty", 0),
-            ("one", 1),
-            ("block", 512),
-            ("config.bin", 8_411),
-            ("a b/é", 100),
-            ("big", 1_500_000),
-        ];
-        Self {
-            files: files.map(|(name, size)| (name, content(size))).into(),
-            outcomes: Mutex::default(),
-        }
-    }
-
-    fn outcomes(&self) -> Vec<(FileRequest, Outcome)> {
-        self.outcomes.lock().unwrap().clone()
-    }
-
-    async fn outcome_of(&self, count: usize) -> Vec<(FileRequest, Outcome)> {
-        for _ in 0..200 {
-            if self.outcomes().len() >= count {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        self.outcomes()
-    }
-}
-
-impl FileSource for Memory {
-    async fn open(&self, request: &FileRequest) -> Result<Content, Refusal> {
-        match request.name.as_str() {
-            "forbidden" => Err(Refusal::Forbidden),
-            "busy" => Err(Refusal::Busy),
-            "slow" => std::future::pending().await,
-            name => self
-                .files
-                .get(name)
-                .cloned()
-                .map(Content::from)
-                .ok_or(Refusal::NotFound),
-        }
-    }
-
-    async fn finished(&self, request: &FileRequest, outcome: &Outcome) {
-        self.outcomes.lock().unwrap().push((request.clone(), outcome.clone()));
-    }
-}
-
-/// The services on a free port of each loopback address.
-struct Server {
-    memory: Arc<Memory>,
-    tftp: Vec<SocketAddr>,
-    http: Vec<SocketAddr>,
-    stop: watch::Sender<bool>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-}
-
-impl Server {
-    fn start() -> Self {
-        let settings = TftpSettings {
-            pace: Pace {
-                first: Duration::from_millis(100),
-                ..Pace::default()
-            },
-            max_transfers: 100,
-            open_timeout: Duration::from_millis(500),
-            ..TftpSettings::default()
-        };
-        let memory = Arc::new(Memory::new());
-        let (stop, stopped) = watch::channel(false);
-        let any = ["127.0.0.1:0", "[::1]:0"].map(|address| address.parse::<SocketAddr>().unwrap());
-        let listeners = any.map(|address| TftpListener::bind(address, 2, &TransferPorts::Ephemeral).unwrap());
-        let tftp = listeners.iter().map(TftpListener::address).collect();
-        let tcp = any.map(|address| http::bind(address).unwrap());
-        let http = tcp.iter().map(|listener| listener.local_addr().unwrap()).collect();
-        let settings_http = HttpSettings {
-            header_timeout: Duration::from_secs(1),
-            ..HttpSettings::default()
-        };
-        let tasks = vec![
-            tokio::spawn(tftp::run(
-                listeners.into(),
-                Arc::clone(&memory),
-                settings,
-                stopped.clone(),
-            )),
-            tokio::spawn(http::run(tcp.into(), Arc::clone(&memory), settings_http, stopped)),
-        ];
-        Self {
-            memory,
-            tftp,
-            http,
-            stop,
-            tasks,
-        }
-    }
-
-    async fn stop(self) {
-        self.stop.send(true).unwrap();
-        for task in self.tasks {
-            timeout(Duration::from_secs(5), task)
-                .await
-                .expect("stops within 5 s")
-                .unwrap();
-        }
-    }
-}
-
-async fn run(program: &str, arguments: &[&str], folder: &Path) -> Output {
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(folder);
-    let program = program.to_owned();
-    tokio::task::spawn_blocking(move || command.output().unwrap_or_else(|error| panic!("{program}: {error}")))
-        .await
-        .unwrap()
-}
-
-fn assert_complete(outcome: &(FileRequest, Outcome), name: &str, size: u64) {
-    assert_eq!(outcome.0.name, name);
-    assert!(
-        matches!(&outcome.1, Outcome::Complete { bytes, .. } if *bytes == size),
-        "{outcome:?}"
-    );
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tftp_hpa_fetches_in_octet_mode_only() {
@@ -208,6 +70,27 @@ async fn atftp_fetches_with_options() {
             server.memory.files[name].len() as u64,
         );
     }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn busybox_fetches_with_and_without_a_block_size() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let (host, port) = (server.tftp[0].ip().to_string(), server.tftp[0].port().to_string());
+    for (at, block_size) in ["512", "1448", "65464"].into_iter().enumerate() {
+        let arguments = ["tftp", "-g", "-b", block_size, "-r", "big", "-l", "got", &host, &port];
+        let output = run("busybox", &arguments, folder.path()).await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            std::fs::read(folder.path().join("got")).unwrap(),
+            server.memory.files["big"]
+        );
+        assert_complete(&server.memory.outcome_of(at + 1).await[at], "big", 1_500_000);
+    }
+    let missing = run("busybox", &["tftp", "-g", "-r", "missing", &host, &port], folder.path()).await;
+    let said = String::from_utf8_lossy(&missing.stderr);
+    assert!(!missing.status.success() && said.contains("no such file"), "{said}");
     server.stop().await;
 }
 

@@ -8,6 +8,7 @@ mod error;
 mod init;
 mod keytab;
 mod lease;
+mod load;
 mod mib;
 mod open;
 mod output;
@@ -56,6 +57,8 @@ enum Command {
     Mib(mib::Args),
     /// Check, list and show templates, and make files from them
     Template(template::Args),
+    /// Check other servers, and put load on them
+    Load(load::Args),
     /// Provision simulated devices by a running server
     Simulate(simulate::Args),
     /// Run a server and simulated devices in one process on loopback
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Profile(args) => profile::run(args, cli.json),
         Command::Mib(args) => mib::run(args, cli.json),
         Command::Template(args) => template::run(args, cli.json),
+        Command::Load(args) => load::run(args, cli.json),
         Command::Simulate(args) => simulate::run(args, cli.json),
         Command::Demo(args) => demo::run(args, cli.json),
     };

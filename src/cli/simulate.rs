@@ -243,21 +243,31 @@ fn bar(length: usize, what: &'static str) -> ProgressBar {
     bar
 }
 
+fn head(what: &str) -> [String; 7] {
+    [what, "count", "mean ms", "p50", "p90", "p99", "max"].map(str::to_owned)
+}
+
+fn row(name: String, p: &Percentiles) -> [String; 7] {
+    let number = |value: f64| format!("{value:.2}");
+    [
+        name,
+        p.count.to_string(),
+        number(p.mean),
+        number(p.p50),
+        number(p.p90),
+        number(p.p99),
+        number(p.max),
+    ]
+}
+
+/// One distribution for people.
+pub(super) fn percentile_table(what: &str, percentiles: &Percentiles) -> String {
+    output::aligned(&[head(""), row(what.to_owned(), percentiles)])
+}
+
 /// The summary for people.
 pub(super) fn describe(summary: &Summary) -> String {
-    let row = |name: String, p: &Percentiles| {
-        let number = |value: f64| format!("{value:.2}");
-        [
-            name,
-            p.count.to_string(),
-            number(p.mean),
-            number(p.p50),
-            number(p.p90),
-            number(p.p99),
-            number(p.max),
-        ]
-    };
-    let mut rows = vec![["step", "count", "mean ms", "p50", "p90", "p99", "max"].map(str::to_owned)];
+    let mut rows = vec![head("step")];
     rows.extend(
         summary
             .steps

@@ -54,7 +54,8 @@ fn control() -> Vec<u8> {
     vec![0; cmsg_space::<libc::in6_pktinfo>()]
 }
 
-/// Buffers to receive into.
+/// Buffers to receive into: from sockets that all tell the local address, or that all do not, as the system leaves no room
+/// for it where it was not told before.
 #[derive(Debug)]
 pub struct Inbox {
     headers: MultiHeaders<SockaddrStorage>,
@@ -80,17 +81,23 @@ impl Inbox {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] where nothing is there; the system's others.
     pub fn receive<F: AsRawFd>(&mut self, socket: &F) -> io::Result<usize> {
+        self.receive_by(socket, MsgFlags::MSG_DONTWAIT)
+    }
+
+    /// The same, but waits for the first datagram, as long as a blocking `socket` waits.
+    ///
+    /// # Errors
+    /// The system's; [`io::ErrorKind::WouldBlock`] where nothing came in that time.
+    pub fn receive_waiting<F: AsRawFd>(&mut self, socket: &F) -> io::Result<usize> {
+        self.receive_by(socket, MsgFlags::MSG_WAITFORONE)
+    }
+
+    fn receive_by<F: AsRawFd>(&mut self, socket: &F, flags: MsgFlags) -> io::Result<usize> {
         self.received.clear();
         let mut rooms = self.octets.chunks_exact_mut(self.room);
         let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
             std::array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
-        let messages = recvmmsg(
-            socket.as_raw_fd(),
-            &mut self.headers,
-            slices.iter_mut(),
-            MsgFlags::MSG_DONTWAIT,
-            None,
-        )?;
+        let messages = recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), flags, None)?;
         for message in messages {
             let length = message.bytes;
             // A datagram without a sender's port cannot be answered.

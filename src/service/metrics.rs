@@ -29,6 +29,12 @@ fn recorder() -> Option<&'static PrometheusHandle> {
         .as_ref()
 }
 
+/// Counts from here on. Called before the services start: a counter that one of them holds counts only what it counts once
+/// there is something to count with.
+pub fn install() {
+    recorder();
+}
+
 /// Serves the counters on `listener` until `stop` turns true.
 pub async fn run(listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let Some(recorder) = recorder() else { return };

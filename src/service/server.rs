@@ -165,6 +165,9 @@ pub async fn start_with(
     let core = Arc::new(core(settings, store.clone(), names, library).await?);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
+    if !settings.metrics.listen.is_empty() {
+        metrics::install();
+    }
     for address in &settings.metrics.listen {
         let listener = sockets::tcp(*address).map_err(|source| StartError::Metrics { source })?;
         tasks.spawn(metrics::run(listener, stopped.clone()));

@@ -33,4 +33,5 @@ pub use drive::{provision, provision_and_stay};
 pub use fault::Fault;
 pub use fleet::{Pace, run, run_and_stay};
 pub use report::{DeviceReport, Percentiles, StepPercentiles, StepReport, Summary, Tally, Verdict};
+pub(crate) use report::{histogram, micros, percentiles};
 pub use stay::InService;

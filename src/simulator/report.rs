@@ -195,15 +195,15 @@ impl Tally {
 }
 
 /// Microseconds up to an hour with three significant digits.
-fn histogram() -> Histogram<u64> {
+pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("the bounds and the precision are constants in range")
 }
 
-fn micros(duration: Duration) -> u64 {
+pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).max(1)
 }
 
-fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
+pub(crate) fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
     let milliseconds = |quantile| histogram.value_at_quantile(quantile) as f64 / 1000.0;
     Percentiles {
         count: histogram.len(),

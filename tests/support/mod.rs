@@ -5,6 +5,7 @@
 pub mod capture;
 pub mod client;
 pub mod fetch;
+pub mod files;
 pub mod lossy;
 pub mod peers;
 pub mod server;

@@ -168,8 +168,8 @@ impl Table {
     }
 
     /// Every entry, for the end.
-    pub(super) fn drain(&mut self) -> Vec<Box<Entry>> {
-        self.entries.drain().map(|(_, entry)| entry).collect()
+    pub(super) fn drain(&mut self) -> Vec<Entry> {
+        self.entries.drain().map(|(_, entry)| *entry).collect()
     }
 
     /// Drops what refers to entries that are gone, once there is more of it than of entries.

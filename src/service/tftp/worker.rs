@@ -38,6 +38,16 @@ const DATAGRAM: usize = 2 * MAX_REQUEST;
 /// Room for the datagrams of one batch: several of the longest blocks.
 const OUTGOING: usize = 256 << 10;
 
+/// With so many transfers under way, a turn that found only a few datagrams is followed by a rest, in which more of them come:
+/// to be woken for each one costs more than to serve it.
+const MANY: usize = 32;
+
+/// What counts as a few.
+const FEW: usize = BATCH / 2;
+
+/// How long such a rest is. No network's round trip is shorter by much, so that no client waits noticeably longer.
+const REST: Duration = Duration::from_micros(20);
+
 /// Turns after which the runtime looks at the sockets again even where there is more to do.
 const TURNS: u32 = 8;
 
@@ -144,20 +154,25 @@ impl<S: FileSource> Worker<S> {
     }
 
     async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
-        let mut inbox = Inbox::new(DATAGRAM);
+        let (mut requests, mut replies) = (Inbox::new(DATAGRAM), Inbox::new(DATAGRAM));
         let mut alarm = pin!(tokio::time::sleep(NEVER));
         let mut turn = 0u32;
         while let Some(answer) = self.woken(&mut shutdown, alarm.as_mut()).await {
             // What is under way comes first: a flood of requests must not delay it.
+            let mut taken = 0;
             for port in 0..self.ports.len() {
-                self.take_replies(port, &mut inbox).await;
+                taken += self.take_replies(port, &mut replies).await;
             }
-            self.take_requests(&mut inbox).await;
+            taken += self.take_requests(&mut requests).await;
             if let Some(answer) = answer {
                 self.answered(answer).await;
+                self.take_answers().await;
             }
             self.tick().await;
             self.flush().await;
+            if (1..FEW).contains(&taken) && self.table.len() >= MANY {
+                std::thread::sleep(REST);
+            }
             turn = turn.wrapping_add(1);
             if turn.is_multiple_of(TURNS) {
                 tokio::task::yield_now().await;
@@ -198,30 +213,37 @@ impl<S: FileSource> Worker<S> {
         .await
     }
 
-    async fn take_requests(&mut self, inbox: &mut Inbox) {
+    async fn take_requests(&mut self, inbox: &mut Inbox) -> usize {
         let received = receive(&self.requests, inbox, &self.counters);
         if received == 0 {
-            return;
+            return 0;
         }
         // One port for the whole batch: its answers go out together.
         self.next_port = (self.next_port + 1) % self.ports.len().max(1);
-        for index in 0..received {
-            let Some((received, datagram)) = inbox.get(index) else {
-                return;
-            };
+        for (received, datagram) in (0..received).filter_map(|index| inbox.get(index)) {
             self.request(datagram, received.from, received.local).await;
         }
+        received
     }
 
-    async fn take_replies(&mut self, port: usize, inbox: &mut Inbox) {
-        let Some(socket) = self.ports.get(port) else { return };
+    async fn take_replies(&mut self, port: usize, inbox: &mut Inbox) -> usize {
+        let Some(socket) = self.ports.get(port) else { return 0 };
         let received = receive(socket, inbox, &self.counters);
         let now = self.clock.now();
-        for index in 0..received {
-            let Some((received, datagram)) = inbox.get(index) else {
-                return;
-            };
+        for (received, datagram) in (0..received).filter_map(|index| inbox.get(index)) {
             self.reply(datagram, received.from, port, now).await;
+        }
+        received
+    }
+
+    /// The answers of the file source that are there as well.
+    async fn take_answers(&mut self) {
+        for _ in 0..BATCH {
+            match self.questions.try_join_next() {
+                Some(Ok(answer)) => self.answered(answer).await,
+                Some(Err(_)) => {}
+                None => return,
+            }
         }
     }
 
@@ -610,7 +632,7 @@ impl<S: FileSource> Worker<S> {
             let (peer, place) = (entry.request.peer, entry.place);
             self.send_error(peer, place, ErrorCode::UNDEFINED, "the server stops; ask again")
                 .await;
-            self.failed(*entry, "the server stopped");
+            self.failed(entry, "the server stopped");
         }
         self.flush().await;
         let reports = async {

@@ -80,6 +80,7 @@ pub struct Download {
     wait: Duration,
     retries_left: u8,
     deadline: Timestamp,
+    repetitions: u32,
     failure: Option<DownloadError>,
     complete: bool,
 }
@@ -133,6 +134,7 @@ impl Download {
             wait: pace.first,
             retries_left: pace.retries,
             deadline: now.plus(pace.first),
+            repetitions: 0,
             failure: None,
             complete: false,
         }
@@ -149,7 +151,7 @@ impl Download {
         if self.failure.is_some() {
             return None;
         }
-        if self.transfer.unwrap_or(from) != from || from.ip() != self.server.ip() {
+        if !self.is_transfer(from, datagram) {
             let message = b"unknown transfer";
             Packet::Error {
                 code: ErrorCode::UNKNOWN_TRANSFER,
@@ -170,6 +172,16 @@ impl Download {
         }
     }
 
+    /// Whether a datagram of `from` belongs to this transfer. What answers the request names the transfer's port: an OACK,
+    /// an ERROR or the first block. A later block is of a transfer that this client's port had before.
+    fn is_transfer(&self, from: SocketAddr, datagram: &[u8]) -> bool {
+        match (self.transfer, datagram) {
+            (Some(transfer), _) => transfer == from,
+            (None, [0, 3, a, b, ..]) if [*a, *b] != [0, 1] => false,
+            (None, _) => from.ip() == self.server.ip(),
+        }
+    }
+
     /// Time passed. Gives the address that `out` is to be sent to, if there is anything to send.
     pub fn tick(&mut self, now: Timestamp, out: &mut Vec<u8>) -> Option<SocketAddr> {
         if now < self.deadline || self.result().is_some() {
@@ -182,6 +194,7 @@ impl Download {
             return None;
         };
         self.retries_left = left;
+        self.repetitions += 1;
         self.wait = self.pace.next(self.wait);
         self.deadline = now.plus(self.wait);
         self.gap_reported = false;
@@ -201,6 +214,11 @@ impl Download {
             Some(failure) => Some(Err(failure)),
             None => self.complete.then_some(Ok(&self.content)),
         }
+    }
+
+    /// How often the last packet was sent again for want of an answer.
+    pub fn repetitions(&self) -> u32 {
+        self.repetitions
     }
 
     /// What the server granted; the plain parameters until it did.

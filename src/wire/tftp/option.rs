@@ -146,8 +146,7 @@ impl RequestOptions {
         Packet::OptionAck(OptionList::written(&options)).encode(out);
     }
 
-    /// Appends the options as a request or an OACK carries them; the client's addresses are a relay's to write and left
-    /// out.
+    /// Appends the options as a request or an OACK carries them; what [`negotiate`] grants has no addresses of the client.
     pub fn write(&self, out: &mut Vec<u8>) {
         let mut option = |name: &str, value: Option<u64>| {
             if let Some(value) = value {
@@ -158,6 +157,13 @@ impl RequestOptions {
         option("timeout", self.timeout.map(u64::from));
         option("tsize", self.size);
         option("windowsize", self.window.map(u64::from));
+        let mut address = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                out.extend_from_slice(format!("{name}\0{value}\0").as_bytes());
+            }
+        };
+        address("netaddr", self.client_address.map(|address| address.to_string()));
+        address("hwaddr", self.client_mac.map(|mac| mac.to_string()));
     }
 }
 

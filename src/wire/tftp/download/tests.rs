@@ -201,9 +201,7 @@ fn over_a_bad_network(size: usize, asked: RequestOptions, random: &mut SeededRan
                     let header = [0, 3].into_iter().chain(Transfer::wire_number(block).to_be_bytes());
                     (
                         false,
-                        header
-                            .chain(content[octets(&transfer, block)].iter().copied())
-                            .collect(),
+                        header.chain(content[octets(transfer, block)].iter().copied()).collect(),
                     )
                 })),
                 (Action::Done | Action::Failed(_), _) => over = true,

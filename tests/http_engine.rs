@@ -1,0 +1,227 @@
+//! The HTTP service from outside: what is smuggled, slow, large or led out of the folder.
+
+mod support;
+
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileExt, symlink};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hardline::service::files::Outcome;
+use hardline::service::http::HttpSettings;
+use hardline::service::tftp::TransferPorts;
+use hardline::settings::Service;
+use support::files::{Services, http_settings, tftp_settings};
+use support::server::Server;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// Everything that comes over a connection on which `sent` was sent, until the server closes it.
+async fn exchange(server: SocketAddr, sent: &[u8]) -> String {
+    let mut stream = TcpStream::connect(server).await.unwrap();
+    let _ = stream.write_all(sent).await;
+    let mut answer = Vec::new();
+    let end = timeout(SOON, stream.read_to_end(&mut answer)).await;
+    assert!(end.is_ok(), "still open after {:?}", String::from_utf8_lossy(sent));
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_is_smuggled_in_another_ones_body() {
+    let server = Services::start();
+    let hidden = "GET /block HTTP/1.1\r\nHost: h\r\n\r\n";
+    let length = hidden.len();
+    for head in [
+        format!("GET /one HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n"),
+        format!("POST /one HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n"),
+        format!("GET /one HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\nContent-Length: 0\r\n\r\n"),
+        format!("GET /one HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nContent-Length: {length}\r\n\r\n"),
+        "GET /one HTTP/1.1\r\nHost: h\r\nContent-Length: +0\r\n\r\n".to_owned(),
+        "GET /one HTTP/1.1\r\nHost: h\r\nContent-Length: 0x0\r\n\r\n".to_owned(),
+        "GET /one HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        "GET /one HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n".to_owned(),
+        "GET /one HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n".to_owned(),
+        "GET /one HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        "GET /one HTTP/1.1\r\nHost: h\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        "GET /one HTTP/1.1\r\nHost: h\r\nTransfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n".to_owned(),
+        "GET /one HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n\r\n".to_owned(),
+        "GET /one HTTP/1.1\r\nHost: h\r\nHost: g\r\n\r\n".to_owned(),
+        "GET /one HTTP/1.1\r\n\r\n".to_owned(),
+        "GET /one\r\n".to_owned(),
+        "GET /one HTTP/2.0\r\nHost: h\r\n\r\n".to_owned(),
+    ] {
+        let answer = exchange(server.http[0], format!("{head}{hidden}").as_bytes()).await;
+        let answers = answer.matches("HTTP/1.").count();
+        let wholly_separate = head.contains("Host: g") || head == "GET /one HTTP/1.1\r\n\r\n";
+        assert!(!answer.starts_with("HTTP/1.1 200"), "{head:?}: {answer}");
+        if !wholly_separate {
+            assert!(answers <= 1, "{head:?}: {answer}");
+            assert!(!answer.contains("content-length: 512"), "{head:?}: {answer}");
+        }
+    }
+    // What is no body at all is fine, and so is one request after the other.
+    let two = "GET /one HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\nGET /block HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let answer = exchange(server.http[0], two.as_bytes()).await;
+    assert_eq!(answer.matches("HTTP/1.1 200").count(), 2, "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_nothing_is_left() {
+    let server = Services::start();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(server.http[0]).await.unwrap();
+    // More than the buffers of both ends hold.
+    for _ in 0..8 {
+        stream.write_all(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    }
+    let stalled = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. });
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !server.memory.outcomes().iter().any(|(_, outcome)| stalled(outcome)) {
+        assert!(Instant::now() < deadline, "a stalled client is waited for");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_of_one_source_are_bounded_and_others_go_on() {
+    let settings = HttpSettings {
+        connections_per_source: 4,
+        header_timeout: Duration::from_secs(30),
+        ..http_settings()
+    };
+    let server = Services::start_with(&["127.0.0.1:0"], &TransferPorts::Ephemeral, tftp_settings(), settings);
+    let connect = async |from: &str| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(from.parse().unwrap(), 0)).unwrap();
+        socket.connect(server.http[0]).await.unwrap()
+    };
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(connect("127.0.0.2").await);
+    }
+    let mut fifth = connect("127.0.0.2").await;
+    let mut answer = Vec::new();
+    let closed = timeout(SOON, fifth.read_to_end(&mut answer)).await;
+    assert!(closed.is_ok() && answer.is_empty(), "the fifth connection is closed");
+    let mut other = connect("127.0.0.3").await;
+    other.write_all(b"GET /one HTTP/1.0\r\n\r\n").await.unwrap();
+    other.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.0 200") || answer.starts_with(b"HTTP/1.1 200"));
+    drop(held);
+    server.stop().await;
+}
+
+fn curl(args: &[&str]) -> (String, Vec<u8>) {
+    let output = Command::new("curl")
+        .args(["-sS", "--path-as-is", "-m", "60"])
+        .args(args)
+        .output()
+        .unwrap();
+    (String::from_utf8_lossy(&output.stderr).into_owned(), output.stdout)
+}
+
+fn code(url: &str, args: &[&str]) -> String {
+    let (error, out) = curl(&[args, &["-o", "/dev/null", "-w", "%{http_code}", url]].concat());
+    assert!(error.is_empty(), "{url}: {error}");
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn firmware_is_streamed_and_nothing_leads_out_of_the_folder() {
+    let mut server = Server::install();
+    let shared = server.site().join("static");
+    const SIZE: u64 = 300 << 20;
+    let image = std::fs::File::create(shared.join("image.bin")).unwrap();
+    image.set_len(SIZE).unwrap();
+    image.write_all_at(b"middle", SIZE / 2).unwrap();
+    image.write_all_at(b"end", SIZE - 3).unwrap();
+    std::fs::create_dir(shared.join("sub")).unwrap();
+    std::fs::write(shared.join("sub/file"), "inside").unwrap();
+    std::fs::write(server.site().join("outside"), "outside").unwrap();
+    symlink("../outside", shared.join("link")).unwrap();
+    symlink("..", shared.join("up")).unwrap();
+    server.start();
+    let base = format!("http://{}", server.v4(Service::Http));
+
+    for (path, expected) in [
+        ("/sub/file", "200"),
+        ("//sub//file", "200"),
+        ("/sub/", "404"),
+        ("/sub", "404"),
+        ("/", "404"),
+        ("/link", "404"),
+        ("/up/outside", "404"),
+        ("/../outside", "404"),
+        ("/sub/../../outside", "404"),
+        ("/%2e%2e/outside", "404"),
+        ("/..%2foutside", "404"),
+        ("/sub/%2e%2e/%2e%2e/outside", "404"),
+        ("/%252e%252e/outside", "404"),
+        ("/..%5coutside", "404"),
+        ("/sub/file%00", "404"),
+        ("/%c0%ae%c0%ae/outside", "400"),
+        ("/hardline.db", "404"),
+        ("/sub/file?", "404"),
+    ] {
+        assert_eq!(code(&format!("{base}{path}"), &[]), expected, "{path}");
+    }
+
+    let url = format!("{base}/image.bin");
+    let before = server.resident();
+    let (error, out) = curl(&["-o", "/dev/null", "-w", "%{http_code} %{size_download}", &url]);
+    assert_eq!(String::from_utf8(out).unwrap(), format!("200 {SIZE}"), "{error}");
+    let grown = server.resident().saturating_sub(before);
+    assert!(grown < 64 << 10, "{grown} KiB more after a download of 300 MiB");
+    assert_eq!(
+        curl(&["-r", &format!("{}-{}", SIZE / 2, SIZE / 2 + 5), &url]).1,
+        b"middle"
+    );
+    assert_eq!(curl(&["-r", "-3", &url]).1, b"end");
+
+    let head = String::from_utf8(curl(&["-I", &url]).1).unwrap().to_lowercase();
+    assert!(head.contains(&format!("content-length: {SIZE}")), "{head}");
+    let tag = head
+        .lines()
+        .find_map(|line| line.strip_prefix("etag: "))
+        .unwrap()
+        .trim()
+        .to_owned();
+    assert_eq!(code(&url, &["-H", &format!("If-None-Match: {tag}")]), "304");
+    assert_eq!(code(&url, &["-r", "0-9", "-H", &format!("If-Range: {tag}")]), "206");
+    image.write_all_at(b"other", 0).unwrap();
+    assert_eq!(
+        code(&url, &["-r", "0-9", "-H", &format!("If-Range: {tag}")]),
+        "200",
+        "it changed"
+    );
+    assert_eq!(code(&url, &["-H", &format!("If-None-Match: {tag}")]), "200");
+
+    // The same file by TFTP, streamed as well.
+    let tftp = server.v4(Service::Tftp).to_string();
+    let before = server.resident();
+    let fetched = Command::new("curl")
+        .args([
+            "-sS",
+            "-m",
+            "60",
+            "--tftp-blksize",
+            "65464",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{size_download}",
+        ])
+        .arg(format!("tftp://{tftp}/image.bin"))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&fetched.stdout), SIZE.to_string());
+    let grown = server.resident().saturating_sub(before);
+    assert!(grown < 64 << 10, "{grown} KiB more after a transfer of 300 MiB");
+    server.assert_unhurt();
+}

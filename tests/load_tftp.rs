@@ -1,0 +1,507 @@
+//! `hardline load tftp`: what it says of this server and of others, that it finds what is wrong, and that devices keep their
+//! service during a flood.
+
+mod support;
+
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hardline::settings::Service;
+use serde_json::Value;
+use support::server::{Server, hardline};
+
+/// A file whose blocks roll over with blksize 8, and whose size block sizes divide.
+fn image() -> Vec<u8> {
+    (0..531_441u32)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect()
+}
+
+fn load(args: &[&str]) -> (Option<i32>, Value) {
+    let out = hardline(&[&["load", "tftp", "--json"], args].concat());
+    let text = String::from_utf8_lossy(&out.stdout);
+    let value = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{args:?}: {error}: {text}{}", String::from_utf8_lossy(&out.stderr)));
+    (out.status.code(), value)
+}
+
+/// Each feature with its result, and the reason where it is not OK.
+fn results(report: &Value) -> Vec<(String, String)> {
+    let checks = report["checks"].as_array().expect("checks");
+    let text = |check: &Value, field: &str| check[field].as_str().unwrap_or_default().to_owned();
+    checks
+        .iter()
+        .map(|check| (text(check, "feature"), text(check, "result")))
+        .collect()
+}
+
+#[test]
+fn this_server_conforms_in_every_feature_over_both_families() {
+    let mut server = Server::install();
+    server.share("image.bin", &image());
+    server.start();
+    let folder = server.site().join("static");
+    for address in server.both(Service::Tftp) {
+        let target = address.to_string();
+        let compare = folder.to_str().unwrap();
+        let (code, report) = load(&[&target, "--conformance", "--compare", compare]);
+        let others: Vec<_> = results(&report)
+            .into_iter()
+            .filter(|(_, result)| result != "OK")
+            .collect();
+        assert!(others.is_empty(), "{report:#}");
+        assert_eq!(code, Some(0));
+        assert!(report["passed"].as_u64().unwrap() > 30, "{report:#}");
+    }
+    let text = hardline(&[
+        "load",
+        "tftp",
+        &server.v4(Service::Tftp).to_string(),
+        "--conformance",
+        "--file",
+        "none",
+    ]);
+    let text = String::from_utf8_lossy(&text.stdout);
+    assert!(text.starts_with("FAIL  octet-read"), "{text}");
+    assert!(text.contains("error 1") && text.contains("SKIP"), "{text}");
+    server.assert_unhurt();
+}
+
+/// Another server, with its folder.
+struct Peer {
+    child: Child,
+    folder: tempfile::TempDir,
+    address: SocketAddr,
+}
+
+fn program(names: &[&str]) -> PathBuf {
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers");
+    let found = names.iter().map(|name| match name.strip_prefix("peers/") {
+        Some(name) => fetched.join(name),
+        None => PathBuf::from(name),
+    });
+    let found = found.into_iter().find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("none of {names:?} is there: test.sh installs it"))
+}
+
+impl Peer {
+    /// Starts a server on `address`, which is a free one of 127.0.0.1 where there is none.
+    fn start(names: &[&str], address: Option<SocketAddr>, arguments: impl Fn(SocketAddr, &str) -> Vec<String>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), open).unwrap();
+        // Too short for block numbers to roll over: that takes a while in lockstep.
+        std::fs::write(folder.path().join("image.bin"), &image()[..19_683]).unwrap();
+        let free = || UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = address.unwrap_or_else(free);
+        let arguments = arguments(address, folder.path().to_str().unwrap());
+        let child = Command::new(program(names))
+            .args(&arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server starts");
+        let peer = Self { child, folder, address };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while load(&[
+            &address.to_string(),
+            "--file",
+            "image.bin",
+            "--patience",
+            "200",
+            "--block-size",
+            "1400",
+        ])
+        .0 != Some(0)
+        {
+            assert!(Instant::now() < deadline, "{names:?} does not serve");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        peer
+    }
+
+    /// The features that it does not have, by name.
+    fn lacks(&self) -> Vec<String> {
+        let folder = self.folder.path().to_str().unwrap();
+        let address = self.address.to_string();
+        let (code, report) = load(&[&address, "--conformance", "--file", "image.bin", "--compare", folder]);
+        let all = results(&report);
+        let failed: Vec<String> = all
+            .into_iter()
+            .filter(|(_, result)| result != "OK")
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(code, Some(i32::from(report["failed"] != 0)), "{report:#}");
+        failed
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have children of its own, which end by themselves.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lacks(peer: &Peer, known: &[&str], unknown: &[&str]) {
+    let lacks = peer.lacks();
+    for feature in known {
+        assert!(
+            lacks.iter().any(|lack| lack == feature),
+            "it is known to lack {feature}: {lacks:?}"
+        );
+    }
+    for feature in unknown {
+        assert!(
+            !lacks.iter().any(|lack| lack == feature),
+            "it is known to have {feature}: {lacks:?}"
+        );
+    }
+}
+
+/// What every TFTP server has.
+const COMMON: [&str; 8] = [
+    "octet-read",
+    "transfer-port",
+    "missing-file",
+    "retransmission",
+    "blksize",
+    "tsize",
+    "unknown-option",
+    "netaddr-not-echoed",
+];
+
+#[test]
+fn what_is_known_of_tftpd_hpa() {
+    let peer = Peer::start(&["/usr/sbin/in.tftpd"], None, |address, folder| {
+        ["-L", "-a", &address.to_string(), "-s", folder]
+            .map(str::to_owned)
+            .to_vec()
+    });
+    lacks(
+        &peer,
+        &["windowsize", "third-port-error-5", "repeated-request"],
+        &COMMON,
+    );
+}
+
+#[test]
+fn what_is_known_of_atftpd() {
+    let peer = Peer::start(
+        &["peers/usr/sbin/atftpd", "/usr/sbin/atftpd"],
+        None,
+        |address, folder| {
+            let port = address.port().to_string();
+            let fixed = [
+                "--daemon",
+                "--no-fork",
+                "--logfile",
+                "/dev/null",
+                "--bind-address",
+                "127.0.0.1",
+            ];
+            [&fixed[..], &["--port", &port, folder]]
+                .concat()
+                .into_iter()
+                .map(str::to_owned)
+                .collect()
+        },
+    );
+    lacks(
+        &peer,
+        &[],
+        &["octet-read", "missing-file", "blksize", "tsize", "windowsize"],
+    );
+}
+
+/// dnsmasq has no port but 69: it gets an address of its own.
+#[test]
+fn what_is_known_of_dnsmasq() {
+    let address = SocketAddr::from(([127, 69, 0, 1], 69));
+    let peer = Peer::start(&["/usr/sbin/dnsmasq"], Some(address), |address, folder| {
+        let root = format!("--tftp-root={folder}");
+        let listen = format!("--listen-address={}", address.ip());
+        let fixed = [
+            "--no-daemon",
+            "--conf-file=/dev/null",
+            "--port=0",
+            "--bind-interfaces",
+            "--user=root",
+        ];
+        [&fixed[..], &["--enable-tftp", &root, &listen]]
+            .concat()
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    });
+    lacks(&peer, &["windowsize", "timeout", "blksize-too-small"], &COMMON);
+}
+
+#[test]
+fn downloads_are_compared_octet_by_octet() {
+    let mut server = Server::install();
+    let folder = tempfile::tempdir().unwrap();
+    for device in 0..20 {
+        let name = format!("cm-0200000000{device:02x}.bin");
+        let content: Vec<u8> = (0..4_000 + device * 7).map(|at| (at * 31 + device) as u8).collect();
+        server.share(&name, &content);
+        std::fs::write(folder.path().join(&name), &content).unwrap();
+    }
+    server.start();
+    let address = server.v4(Service::Tftp).to_string();
+    let compare = folder.path().to_str().unwrap();
+    let pattern = [
+        "--file",
+        "cm-{mac}.bin",
+        "--compare",
+        compare,
+        "--sessions",
+        "20",
+        "--downloads",
+        "5",
+        "--tsize",
+    ];
+    let (code, report) = load(&[&[address.as_str()][..], &pattern].concat());
+    assert_eq!(
+        (code, &report["passed"], &report["failed"]),
+        (Some(0), &100.into(), &0.into()),
+        "{report:#}"
+    );
+    assert_eq!(report["repetitions"], 0);
+    for field in ["p50", "p90", "p99", "max"] {
+        assert!(report["milliseconds"][field].as_f64().unwrap() > 0.0, "{report:#}");
+    }
+
+    // Every file of the folder, from addresses of their own, over sockets that are shared.
+    let (code, report) = load(&[
+        &address,
+        "--compare",
+        compare,
+        "--sessions",
+        "4",
+        "--source",
+        "127.16.0.0/16",
+    ]);
+    assert_eq!((code, &report["passed"]), (Some(0), &20.into()), "{report:#}");
+
+    // One octet is another.
+    let path = folder.path().join("cm-020000000003.bin");
+    let mut content = std::fs::read(&path).unwrap();
+    content[1234] ^= 1;
+    std::fs::write(&path, content).unwrap();
+    let (code, report) = load(&[&[address.as_str()][..], &pattern].concat());
+    assert_eq!(
+        (code, &report["passed"], &report["failed"]),
+        (Some(1), &95.into(), &5.into()),
+        "{report:#}"
+    );
+    let reasons = report["failures"].as_object().unwrap();
+    assert!(
+        reasons
+            .keys()
+            .next()
+            .unwrap()
+            .contains("cm-020000000003.bin differs from octet 1234 on"),
+        "{report:#}"
+    );
+
+    let (code, report) = load(&[&address, "--file", "missing"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        report["failures"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .next()
+            .unwrap()
+            .contains("error 1"),
+        "{report:#}"
+    );
+    for wrong in [
+        &[&address[..]][..],
+        &[&address, "--file", "{x}"],
+        &[&address, "--file", "f", "--source", "127.0.0.0/30", "--sessions", "9"],
+        &[&address, "--file", "f", "--loss", "100"],
+        &["no port:x", "--file", "f"],
+    ] {
+        assert_eq!(
+            hardline(&[&["load", "tftp"], wrong].concat()).status.code(),
+            Some(2),
+            "{wrong:?}"
+        );
+    }
+    server.assert_unhurt();
+}
+
+#[test]
+fn packets_are_lost_and_everything_comes_all_the_same() {
+    let mut server = Server::install();
+    server.edit(
+        "hardline.toml",
+        "#= retransmit_after = \"1s\"",
+        "retransmit_after = \"100ms\"",
+    );
+    server.edit("hardline.toml", "#= retries = 5", "retries = 12");
+    server.share("config.bin", &image()[..8_411]);
+    server.start();
+    let address = server.v4(Service::Tftp).to_string();
+    let folder = server.site().join("static");
+    let common = [
+        "--file",
+        "config.bin",
+        "--compare",
+        folder.to_str().unwrap(),
+        "--sessions",
+        "40",
+        "--downloads",
+        "3",
+    ];
+    let patience = ["--patience", "150", "--retries", "12", "--loss", "5"];
+    for options in [
+        &[][..],
+        &["--window", "4", "--block-size", "1448"],
+        &["--window", "16", "--tsize"],
+    ] {
+        let (code, report) = load(&[&[address.as_str()][..], &common, &patience, options].concat());
+        assert_eq!(
+            (code, &report["passed"]),
+            (Some(0), &120.into()),
+            "{options:?}: {report:#}"
+        );
+        assert!(
+            report["repetitions"].as_u64().unwrap() > 0,
+            "something was lost: {report:#}"
+        );
+    }
+    server.assert_unhurt();
+}
+
+#[test]
+fn ten_thousand_half_open_transfers_take_less_than_two_kilobytes_each() {
+    let mut server = Server::install();
+    server.share("config.bin", &image()[..8_411]);
+    server.start();
+    let address = server.v4(Service::Tftp).to_string();
+    // Whatever is allocated once is allocated now.
+    let warm = [
+        "--file",
+        "config.bin",
+        "--sessions",
+        "500",
+        "--downloads",
+        "4",
+        "--source",
+        "127.20.0.0/16",
+    ];
+    assert_eq!(load(&[&[address.as_str()][..], &warm].concat()).0, Some(0));
+    let before = server.resident();
+    let sockets: Vec<UdpSocket> = (0..50).map(|_| UdpSocket::bind("0.0.0.0:0").unwrap()).collect();
+    let target: SocketAddr = address.parse().unwrap();
+    let mut clients = 0u64;
+    for round in 0..200u32 {
+        for socket in &sockets {
+            // Another address each time: 10,000 clients.
+            let from = SocketAddr::from((
+                [127, 30, (round >> 8) as u8, round as u8],
+                socket.local_addr().unwrap().port(),
+            ));
+            let client = UdpSocket::bind(from).unwrap_or_else(|_| UdpSocket::bind((from.ip(), 0)).unwrap());
+            client.send_to(b"\0\x01config.bin\0octet\0", target).unwrap();
+            clients += 1;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let each = server.resident().saturating_sub(before) * 1024 / clients;
+    assert!(each < 2048, "{each} octets a transfer");
+    server.assert_unhurt();
+}
+
+#[test]
+fn devices_keep_their_service_during_a_flood() {
+    let mut server = Server::install();
+    server.edit("hardline.toml", "#= rate_per_source = 50000", "rate_per_source = 2000");
+    server.edit(
+        "hardline.toml",
+        "#= half_open_per_source = 16384",
+        "half_open_per_source = 200",
+    );
+    server.edit("hardline.toml", "#= max_transfers = 50000", "max_transfers = 1000");
+    server.edit("hardline.toml", "#= listen = []", "listen = [\"127.0.0.1:METRICS\"]");
+    let metrics = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    server.edit("hardline.toml", "METRICS", &metrics.port().to_string());
+    server.share("config.bin", &image()[..8_411]);
+    server.start();
+    let target = server.v4(Service::Tftp);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Two sources send requests that they never follow up, as fast as they can, and garbage in between.
+        for source in ["127.0.0.66", "127.0.0.67"] {
+            let over = &over;
+            scope.spawn(move || {
+                let mut sent = 0u64;
+                while !over.load(Ordering::Relaxed) {
+                    let socket = UdpSocket::bind((source, 0)).unwrap();
+                    for _ in 0..20 {
+                        let _ = socket.send_to(b"\0\x01config.bin\0octet\0", target);
+                        let _ = socket.send_to(b"\0\x01garbage", target);
+                        sent += 2;
+                    }
+                    if sent.is_multiple_of(2_000) {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                }
+                assert!(sent > 10_000, "a flood: {sent}");
+            });
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        let folder = server.site().join("static");
+        let compare = folder.to_str().unwrap();
+        let address = target.to_string();
+        let arguments = [
+            "--file",
+            "config.bin",
+            "--compare",
+            compare,
+            "--sessions",
+            "20",
+            "--downloads",
+            "25",
+        ];
+        let (code, report) = load(
+            &[
+                &[address.as_str()][..],
+                &arguments,
+                &["--patience", "500", "--retries", "8"],
+            ]
+            .concat(),
+        );
+        over.store(true, Ordering::Relaxed);
+        assert_eq!((code, &report["passed"]), (Some(0), &500.into()), "{report:#}");
+    });
+    let page = Command::new("curl")
+        .args(["-sS", &format!("http://{metrics}/metrics")])
+        .output()
+        .unwrap();
+    let page = String::from_utf8_lossy(&page.stdout);
+    let counted = |counter: &str, label: &str| {
+        let line = page.lines().find(|line| line.contains(counter) && line.contains(label));
+        let number = line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        number.unwrap_or(0.0)
+    };
+    let dropped = |reason| counted("hardline_tftp_dropped_total", reason);
+    assert!(
+        dropped("rate_of_source") + dropped("half_open_of_source") > 1_000.0,
+        "{page}"
+    );
+    assert!(counted("hardline_tftp_transfers_total", "complete") >= 500.0, "{page}");
+    server.assert_unhurt();
+}
