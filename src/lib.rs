@@ -7,7 +7,7 @@
 //! | 5 | [`cli`], `main`; [`load`] | commands, wiring, supervision; load and conformance of TFTP servers |
 //! | 4 | [`service`], [`simulator`] | sockets and timers |
 //! | 3 | [`provisioning`], [`store`], [`template`] | decisions, persistence, configuration file templates |
-//! | 2 | [`model`], [`profile`], [`settings`] | devices, attempts, policy; the interop profile; hardline.toml |
+//! | 2 | [`model`], [`profile`], [`settings`], [`text`] | devices, attempts, policy; the interop profile; hardline.toml; files in other languages |
 //! | 1 | [`wire`] | codecs and cryptography without I/O |
 //! | 0 | [`value`], [`mib`] | the value types and object identifiers that everything speaks |
 #![forbid(unsafe_code)]
@@ -24,5 +24,6 @@ pub mod settings;
 pub mod simulator;
 pub mod store;
 pub mod template;
+pub mod text;
 pub mod value;
 pub mod wire;

@@ -192,8 +192,9 @@ pub fn check_device_file(file: &DeviceFile, requirements: Requirements<'_>, name
         FileFlow::Basic => basic_hash(file, requirements.dialect, &mut findings),
         FileFlow::Hybrid => {}
     }
-    objects(file, requirements, names, &mut findings);
-    rows(file, names, &mut findings);
+    let varbinds: Vec<&VarBind> = file.varbinds().collect();
+    objects(&varbinds, Some(requirements.flow), names, &mut findings);
+    rows(&varbinds, names, &mut findings);
     other_elements(file, names, &mut findings);
     findings
 }
@@ -280,14 +281,15 @@ fn basic_hash(file: &DeviceFile, dialect: MibDialect, findings: &mut Vec<Finding
     }
 }
 
-fn objects(file: &DeviceFile, requirements: Requirements<'_>, names: &Names, findings: &mut Vec<Finding>) {
+/// What is wrong with each object that is set; `flow` is that of a device's file.
+pub(super) fn objects(varbinds: &[&VarBind], flow: Option<FileFlow>, names: &Names, findings: &mut Vec<Finding>) {
     let mut seen: HashSet<&Oid> = HashSet::new();
-    for varbind in file.varbinds() {
+    for varbind in varbinds {
         if !seen.insert(&varbind.name) {
             findings.push(Finding::Duplicate(names.display(&varbind.name)));
         }
         findings.extend(object(varbind, names));
-        findings.extend(secret(varbind, requirements.flow, names));
+        findings.extend(flow.and_then(|flow| secret(varbind, flow, names)));
     }
 }
 
@@ -321,11 +323,11 @@ fn secret(varbind: &VarBind, flow: FileFlow, names: &Names) -> Option<Finding> {
 }
 
 /// Each row that the file creates has its RowStatus, and that is createAndGo.
-fn rows(file: &DeviceFile, names: &Names, findings: &mut Vec<Finding>) {
+pub(super) fn rows(varbinds: &[&VarBind], names: &Names, findings: &mut Vec<Finding>) {
     let mut first_cells: Vec<(&Object, &VarBind)> = Vec::new();
     let mut known: HashSet<(&Oid, &[u32])> = HashSet::new();
     let mut statuses: HashMap<(&Oid, &[u32]), &VarBind> = HashMap::new();
-    for varbind in file.varbinds() {
+    for &varbind in varbinds {
         let Some((column, index)) = names.lookup(&varbind.name) else {
             continue;
         };

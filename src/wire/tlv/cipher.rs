@@ -7,6 +7,7 @@ use cbc::cipher::{
 use cbc::{Decryptor, Encryptor};
 use des::{Des, TdesEde3};
 
+use super::hash::{FileHash, HashAlgorithm, Hasher};
 use super::key::FileKey;
 use crate::value::Random;
 
@@ -150,27 +151,67 @@ pub enum CipherError {
     Pad,
 }
 
+/// The longest cipher block, in octets.
+const LONGEST_BLOCK: usize = 16;
+/// Encrypted and hashed at once in pieces of this many octets, a multiple of every block: each is hashed while it is
+/// still in the cache, and while the processor goes on with the next.
+const PIECE: usize = 256;
+
 /// Encrypts a file's octets; with [`EncryptAlgorithm::None`] gives them back.
 ///
 /// # Errors
 /// [`CipherError::KeyLength`], [`CipherError::NoIv`].
 pub fn encrypt(plain: &[u8], key: &FileKey, form: FileForm, random: &mut dyn Random) -> Result<Vec<u8>, CipherError> {
+    encrypt_to(plain, key, form, random, |_| {})
+}
+
+/// Encrypts a file's octets as [`encrypt`] does, and computes the hash over the result in the same pass (profile P21).
+///
+/// # Errors
+/// As [`encrypt`].
+pub fn encrypt_and_hash(
+    plain: &[u8],
+    key: &FileKey,
+    form: FileForm,
+    random: &mut dyn Random,
+    algorithm: HashAlgorithm,
+) -> Result<(Vec<u8>, FileHash), CipherError> {
+    let mut hasher = Hasher::new(algorithm);
+    let delivered = encrypt_to(plain, key, form, random, |octets| hasher.update(octets))?;
+    Ok((delivered, hasher.finish()))
+}
+
+/// Encrypts; `done` is told every piece of the result in order.
+fn encrypt_to(
+    plain: &[u8],
+    key: &FileKey,
+    form: FileForm,
+    random: &mut dyn Random,
+    mut done: impl FnMut(&[u8]),
+) -> Result<Vec<u8>, CipherError> {
     let block = key.algorithm().block_len();
     if key.algorithm() == EncryptAlgorithm::None {
+        done(plain);
         return Ok(plain.to_vec());
     }
-    let iv = match form.iv {
-        IvSource::Prepended => {
-            let mut iv = vec![0; block];
-            random.fill(&mut iv);
-            iv
+    let mut longest = [0; LONGEST_BLOCK];
+    let iv = longest.get_mut(..block).unwrap_or_default();
+    match form.iv {
+        IvSource::Prepended => random.fill(iv),
+        IvSource::Zero => {}
+        IvSource::KeyObject => {
+            let given = key
+                .iv()
+                .filter(|given| given.len() == block)
+                .ok_or(CipherError::NoIv(block))?;
+            iv.copy_from_slice(given);
         }
-        IvSource::Zero => vec![0; block],
-        IvSource::KeyObject => key.iv().ok_or(CipherError::NoIv(block))?.to_vec(),
-    };
+    }
+    let iv = &*iv;
     let lead = if form.iv == IvSource::Prepended { block } else { 0 };
     let mut out = Vec::with_capacity(lead + plain.len() + block);
-    out.extend_from_slice(&iv[..lead]);
+    out.extend_from_slice(iv.get(..lead).unwrap_or_default());
+    done(&out);
     out.extend_from_slice(plain);
     let fill = match form.padding {
         Padding::ZeroFill => (0, (block - plain.len() % block) % block),
@@ -185,10 +226,10 @@ pub fn encrypt(plain: &[u8], key: &FileKey, form: FileForm, random: &mut dyn Ran
     let body = &mut out[lead..];
     match key.algorithm() {
         EncryptAlgorithm::None => {}
-        EncryptAlgorithm::Des64Cbc => encrypt_cbc::<Des>(key, &iv, body)?,
-        EncryptAlgorithm::TripleDes192Cbc => encrypt_cbc::<TdesEde3>(key, &iv, body)?,
-        EncryptAlgorithm::Aes128Cbc => encrypt_cbc::<Aes128>(key, &iv, body)?,
-        EncryptAlgorithm::Aes256Cbc => encrypt_cbc::<Aes256>(key, &iv, body)?,
+        EncryptAlgorithm::Des64Cbc => encrypt_cbc::<Des>(key, iv, body, done)?,
+        EncryptAlgorithm::TripleDes192Cbc => encrypt_cbc::<TdesEde3>(key, iv, body, done)?,
+        EncryptAlgorithm::Aes128Cbc => encrypt_cbc::<Aes128>(key, iv, body, done)?,
+        EncryptAlgorithm::Aes256Cbc => encrypt_cbc::<Aes256>(key, iv, body, done)?,
     }
     Ok(out)
 }
@@ -248,15 +289,24 @@ fn key_error(key: &FileKey) -> CipherError {
 }
 
 /// CBC in place; octets that fill no block are terminated as a residual block.
-fn encrypt_cbc<C: BlockCipherEncrypt + KeyInit>(key: &FileKey, iv: &[u8], body: &mut [u8]) -> Result<(), CipherError> {
+fn encrypt_cbc<C: BlockCipherEncrypt + KeyInit>(
+    key: &FileKey,
+    iv: &[u8],
+    body: &mut [u8],
+    mut done: impl FnMut(&[u8]),
+) -> Result<(), CipherError> {
     let mut mode = Encryptor::<C>::new_from_slices(key.octets().expose(), iv).map_err(|_| key_error(key))?;
     let whole = body.len() - body.len() % iv.len();
     let (blocks, residual) = body.split_at_mut(whole);
-    let (chunks, _) = Array::slice_as_chunks_mut(blocks);
-    mode.encrypt_blocks(chunks);
+    for piece in blocks.chunks_mut(PIECE) {
+        let (chunks, _) = Array::slice_as_chunks_mut(piece);
+        mode.encrypt_blocks(chunks);
+        done(piece);
+    }
     if !residual.is_empty() {
         let before = blocks.last_chunk_of(iv.len()).unwrap_or(iv);
         mask_residual::<C>(key, before, residual)?;
+        done(residual);
     }
     Ok(())
 }
@@ -337,6 +387,23 @@ mod tests {
                     assert!(opened.len() - length < algorithm.block_len(), "{form:?}");
                     if form.padding == Padding::Residual && form.iv != IvSource::Prepended {
                         assert_eq!(delivered.len(), length);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_hash_of_the_same_pass_is_that_of_the_result() {
+        let mut random = SeededRandom::new(7);
+        for algorithm in EncryptAlgorithm::ALL {
+            for form in forms() {
+                for length in [0, 15, 16, 255, 256, 257, 1000] {
+                    let key = FileKey::generate(algorithm, form.iv, &mut random);
+                    for hash in [HashAlgorithm::Sha1, HashAlgorithm::Md5] {
+                        let plain = vec![3; length];
+                        let (delivered, found) = encrypt_and_hash(&plain, &key, form, &mut random, hash).unwrap();
+                        assert_eq!(found, FileHash::of(&delivered, hash), "{algorithm:?} {form:?} {length}");
                     }
                 }
             }

@@ -334,7 +334,7 @@ pub(crate) mod tests {
         assert_eq!(DeviceFile::decode(&octets), Ok(file));
     }
 
-    fn any_file_value() -> impl Strategy<Value = Value> {
+    pub(crate) fn any_file_value() -> impl Strategy<Value = Value> {
         let response =
             |value: &Value| matches!(value, Value::NoSuchObject | Value::NoSuchInstance | Value::EndOfMibView);
         any_value().prop_filter("only a response carries it", move |value| !response(value))

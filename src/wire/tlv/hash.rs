@@ -94,6 +94,36 @@ pub enum BasicHashError {
     Encode(#[from] EncodeError),
 }
 
+/// Computes a [`FileHash`] piece by piece.
+#[derive(Clone)]
+pub(super) enum Hasher {
+    Sha1(Sha1),
+    Md5(Md5),
+}
+
+impl Hasher {
+    pub fn new(algorithm: HashAlgorithm) -> Self {
+        match algorithm {
+            HashAlgorithm::Sha1 => Self::Sha1(Sha1::new()),
+            HashAlgorithm::Md5 => Self::Md5(Md5::new()),
+        }
+    }
+
+    pub fn update(&mut self, octets: &[u8]) {
+        match self {
+            Self::Sha1(hash) => hash.update(octets),
+            Self::Md5(hash) => hash.update(octets),
+        }
+    }
+
+    pub fn finish(self) -> FileHash {
+        match self {
+            Self::Sha1(hash) => FileHash::Sha1(hash.finalize().into()),
+            Self::Md5(hash) => FileHash::Md5(hash.finalize().into()),
+        }
+    }
+}
+
 fn carries(element: &Element, dialect: MibDialect) -> bool {
     let hash = dialect.oids().prov_config_hash;
     element.as_varbind().is_some_and(|varbind| varbind.name.arcs() == hash)

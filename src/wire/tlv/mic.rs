@@ -163,7 +163,7 @@ pub fn seal(settings: &mut Vec<u8>, secret: &SharedSecret, list: CmtsMicList) ->
     let digest = cm_mic(settings);
     settings.extend_from_slice(&[CM_MIC, DIGEST as u8]);
     settings.extend_from_slice(&digest);
-    let digest = match asked.filter(|asked| asked.digest.is_none()) {
+    let digest = match asked.filter(|asked| !asked.explicit) {
         Some(asked) => {
             asked.computable()?;
             extended_mic(settings, &asked, secret)?
@@ -172,9 +172,14 @@ pub fn seal(settings: &mut Vec<u8>, secret: &SharedSecret, list: CmtsMicList) ->
     };
     settings.extend_from_slice(&[CMTS_MIC, DIGEST as u8]);
     settings.extend_from_slice(&digest);
-    settings.push(END_OF_DATA);
-    settings.resize(settings.len().next_multiple_of(4), PAD);
+    end(settings);
     Ok(())
+}
+
+/// The end mark, and the pad up to a multiple of four octets.
+fn end(octets: &mut Vec<u8>) {
+    octets.push(END_OF_DATA);
+    octets.resize(octets.len().next_multiple_of(4), PAD);
 }
 
 fn spans(octets: &[u8]) -> Result<Vec<Span<'_>>, DecodeError> {
@@ -204,7 +209,9 @@ fn cmts_mic(spans: &[Span<'_>], secret: &SharedSecret, list: CmtsMicList) -> [u8
 struct Asked {
     kind: u8,
     bitmap: Vec<u8>,
-    /// Where the octets of the explicit digest stand in the file.
+    /// Whether there is a place for an explicit digest.
+    explicit: bool,
+    /// Where the octets of the explicit digest stand in the file, where they are as many as it has.
     digest: Option<usize>,
 }
 
@@ -218,9 +225,9 @@ impl Asked {
         if self.kind != HMAC_MD5 {
             return Err(MicError::Kind(self.kind));
         }
-        let (digest, depends): (_, &[u8]) = match self.digest {
-            Some(_) => ("43.6.3", &[CM_MIC, CMTS_MIC]),
-            None => ("TLV 7", &[CMTS_MIC]),
+        let (digest, depends): (_, &[u8]) = match self.explicit {
+            true => ("43.6.3", &[CM_MIC, CMTS_MIC]),
+            false => ("TLV 7", &[CMTS_MIC]),
         };
         match depends.iter().find(|&&kind| self.covers(kind)) {
             Some(&covered) => Err(MicError::Circular { digest, covered }),
@@ -252,6 +259,7 @@ fn asked_in(value: &[u8], base: usize) -> Option<Asked> {
     Some(Asked {
         kind: kind.first().copied().unwrap_or_default(),
         bitmap: bitmap.to_vec(),
+        explicit: get(3).is_some(),
         // A digest of another length is none that can be filled in or checked.
         digest: get(3)
             .filter(|(_, digest, _)| digest.len() == DIGEST)
@@ -322,17 +330,17 @@ pub fn verify(file: &[u8], secrets: &SharedSecrets) -> Result<MicReport, MicErro
         if let Err(error) = asked.computable() {
             return CmtsVerdict::Unknown(error);
         }
-        let settings = match asked.digest {
-            Some(_) => find(CM_MIC)
+        let settings = match asked.explicit {
+            true => find(CM_MIC)
                 .and_then(|at| file.get(..spans.get(at)?.offset))
                 .unwrap_or(covered),
-            None => covered,
+            false => covered,
         };
         try_secrets(secrets, &[None], |secret, _| {
             extended_mic(settings, asked, secret).is_ok_and(|digest| digest.ct_eq(found).into())
         })
     };
-    let cmts = find(CMTS_MIC).map(|at| match asked.as_ref().filter(|asked| asked.digest.is_none()) {
+    let cmts = find(CMTS_MIC).map(|at| match asked.as_ref().filter(|asked| !asked.explicit) {
         Some(asked) => extended(asked, value(at)),
         None => try_secrets(secrets, &CmtsMicList::ALL.map(Some), |secret, list| {
             let digest = cmts_mic(before_cmts, secret, list.unwrap_or_default());
@@ -403,6 +411,26 @@ impl ConfigFile {
         let mut octets = Vec::with_capacity(2048);
         settings.write_tlvs(&mut octets)?;
         seal(&mut octets, secret, list)?;
+        Ok(octets)
+    }
+
+    /// The octets of a cable modem's file with its CM MIC alone, which needs no secret: a modem takes it, a CMTS that has
+    /// a secret does not.
+    ///
+    /// # Errors
+    /// [`MicError`].
+    pub fn encode_without_secret(&self) -> Result<Vec<u8>, MicError> {
+        if self.kind == FileKind::Device {
+            return Err(MicError::DeviceFile);
+        }
+        let mut settings = self.clone();
+        settings.strip_mics();
+        let mut octets = Vec::with_capacity(2048);
+        settings.write_tlvs(&mut octets)?;
+        let digest = cm_mic(&octets);
+        octets.extend_from_slice(&[CM_MIC, DIGEST as u8]);
+        octets.extend_from_slice(&digest);
+        end(&mut octets);
         Ok(octets)
     }
 

@@ -18,6 +18,7 @@ mod fragment;
 mod hash;
 pub mod key;
 mod kind;
+mod lint;
 pub mod mic;
 mod realm;
 mod receiver;
@@ -36,7 +37,8 @@ pub use fragment::{LONGEST_FRAGMENT, fragments};
 pub use hash::{BasicHashError, FileHash, HashAlgorithm};
 pub use key::{FileKey, KeyObjectError, KeyPlacement};
 pub use kind::FileKind;
-pub use mic::{CmtsMicList, ExtendedMic, MicError, MicReport};
+pub use lint::{Lint, lint_device, lint_modem};
+pub use mic::{CmtsMicList, CmtsVerdict, ExtendedMic, MicError, MicReport};
 pub use realm::{RealmRow, realm_row, realm_rows};
 pub use receiver::{NotificationReceiver, ReceiverKind, ReceiverSetting};
 pub use secret::{SecretError, SharedSecret, SharedSecrets};
@@ -45,4 +47,8 @@ pub use typed::{TypedError, printable};
 pub use vendor::{SubTlv, VendorSpecific};
 
 #[cfg(test)]
-pub(crate) use file::tests;
+pub(crate) mod tests {
+    //! Files for property tests.
+    pub(crate) use super::file::tests::{any_file_octets, any_file_value};
+    pub(crate) use super::tree::tests::any_modem_octets;
+}

@@ -460,20 +460,27 @@ fn read_extension(
     base: usize,
     path: TlvPath,
 ) -> Result<Body, DecodeError> {
-    let spans = || Spans::within(path, value, base);
-    let ouis = spans().map_while(Result::ok);
-    if is_general(ouis.map(|span| span.value.filter(|_| span.kind == 8))) {
-        return read_group(children, value, base, path).map(Body::Tlvs);
+    let spans = Spans::within(path, value, base).map_while(Result::ok);
+    let ouis: Vec<&[u8]> = spans
+        .filter(|span| span.kind == 8)
+        .filter_map(|span| span.value)
+        .collect();
+    let general = is_general(ouis.iter().copied().map(Some));
+    let table = if general { children } else { VENDOR };
+    match read_group(table, value, base, path) {
+        Ok(tlvs) => Ok(Body::Tlvs(tlvs)),
+        // The general extension is described; without its OUI these may be a vendor's octets.
+        Err(error) if general && !ouis.is_empty() => Err(error),
+        Err(_) => Ok(Body::Octets(value.to_vec())),
     }
-    let vendors = read_group(VENDOR, value, base, path);
-    Ok(vendors.map_or_else(|_| Body::Octets(value.to_vec()), Body::Tlvs))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::any_file_octets;
+pub(crate) mod tests {
+    use super::super::tests::{any_file_octets, any_file_value};
     use super::*;
     use crate::value::{hex, unhex};
+    use crate::wire::snmp::varbind::tests::any_oid;
     use proptest::prelude::*;
 
     fn decode(text: &str) -> Result<ConfigFile, String> {
@@ -517,9 +524,11 @@ mod tests {
             Some(&Tlv::group(6, vec![Tlv::octets(1, [1, 0xff])]))
         );
         // What only the vendor knows need not be TLVs.
-        let opaque = decode("2b0808030010950105ff").unwrap();
-        assert!(opaque.tlvs[0].as_octets().is_some());
-        assert_eq!(hex(&opaque.encode().unwrap()), "2b0808030010950105ff");
+        for octets in ["2b0808030010950105ff", "2b03424242"] {
+            let opaque = decode(octets).unwrap();
+            assert!(opaque.tlvs[0].as_octets().is_some());
+            assert_eq!(hex(&opaque.encode().unwrap()), octets);
+        }
     }
 
     #[test]
@@ -554,7 +563,60 @@ mod tests {
         );
     }
 
+    /// A TLV of a table, with a value that suits its form or not.
+    fn any_tlv(table: &'static [Definition], depth: u32) -> BoxedStrategy<Tlv> {
+        let octets = || prop::collection::vec(any::<u8>(), 0..20);
+        let leaf = any::<prop::sample::Index>().prop_flat_map(move |at| {
+            let definition = &table[at.index(table.len())];
+            let kind = definition.kind;
+            match definition.form {
+                Form::VarBind => (any_oid(), any_file_value())
+                    .prop_map(move |(oid, value)| Tlv {
+                        kind,
+                        body: Body::VarBind(Encoded::new(VarBind::new(oid, value))),
+                    })
+                    .prop_filter("too long", |tlv| tlv.value().is_ok_and(|value| value.len() < 250))
+                    .boxed(),
+                Form::Group(children) if depth > 0 => prop::collection::vec(any_tlv(children, depth - 1), 0..3)
+                    .prop_map(move |tlvs| Tlv::group(kind, tlvs))
+                    .prop_filter("too long", |tlv| tlv.value().is_ok_and(|value| value.len() < 250))
+                    .boxed(),
+                Form::Group(_) | Form::Extension(_) => Just(Tlv::group(kind, Vec::new())).boxed(),
+                Form::Number(width) => prop::collection::vec(any::<u8>(), usize::from(width))
+                    .prop_map(move |octets| Tlv::octets(kind, octets))
+                    .boxed(),
+                _ => octets().prop_map(move |octets| Tlv::octets(kind, octets)).boxed(),
+            }
+        });
+        leaf.boxed()
+    }
+
+    /// The octets of a cable modem's file, with its end or without.
+    pub(crate) fn any_modem_octets() -> impl Strategy<Value = Vec<u8>> {
+        let unknown = (107u8..200, prop::collection::vec(any::<u8>(), 0..20));
+        let unknown = unknown.prop_map(|(kind, octets)| Tlv::octets(kind, octets));
+        let known = any_tlv(Definition::of_file(FileKind::CableModem), 3);
+        let tlv = prop_oneof![8 => known, 1 => unknown, 1 => Just(Tlv::mark(PAD))];
+        let end = prop::option::of(0usize..4);
+        (prop::collection::vec(tlv, 1..12), end).prop_map(|(tlvs, end)| {
+            let mut file = ConfigFile::new(FileKind::CableModem);
+            file.tlvs = tlvs;
+            if let Some(pads) = end {
+                file.tlvs.push(Tlv::mark(END_OF_DATA));
+                file.trailing = vec![0; pads];
+            }
+            file.encode().unwrap()
+        })
+    }
+
     proptest! {
+        #[test]
+        fn decode_and_encode_is_identity_on_modem_files(octets in any_modem_octets()) {
+            let file = ConfigFile::decode_as(FileKind::CableModem, &octets).unwrap();
+            prop_assert_eq!(file.encode().unwrap(), octets.clone());
+            file.walk(&mut |place, tlv| assert_eq!(octets[place.offset], tlv.kind));
+        }
+
         #[test]
         fn decode_and_encode_is_identity_on_device_files(octets in any_file_octets()) {
             let file = ConfigFile::decode_as(FileKind::Device, &octets);

@@ -49,12 +49,16 @@ impl Definition {
     /// # Errors
     /// [`TypedError`] where it spells none, or one outside the limits.
     pub fn read(&self, text: &str) -> Result<Vec<u8>, TypedError> {
-        let octets = self.spelt(text)?;
+        let octets = self.read_any(text)?;
         self.check(&octets)?;
         Ok(octets)
     }
 
-    fn spelt(&self, text: &str) -> Result<Vec<u8>, TypedError> {
+    /// The octets of the value that `text` spells, within the limits or not.
+    ///
+    /// # Errors
+    /// [`TypedError`] where it spells none.
+    pub fn read_any(&self, text: &str) -> Result<Vec<u8>, TypedError> {
         Ok(match self.form {
             Form::Number(octets) => number(text, usize::from(octets))?,
             Form::Text => text.as_bytes().to_vec(),
@@ -120,7 +124,7 @@ impl Definition {
     /// The text of a value; `None` where the octets are no value of this TLV, or no text would read back as them.
     pub fn show(&self, octets: &[u8]) -> Option<String> {
         let text = self.shown(octets)?;
-        (self.spelt(&text).ok()? == octets).then_some(text)
+        (self.read_any(&text).ok()? == octets).then_some(text)
     }
 
     fn shown(&self, octets: &[u8]) -> Option<String> {
@@ -366,7 +370,7 @@ mod tests {
             for path in [&[1u8][..], &[9], &[24, 4], &[36], &[53, 2, 1], &[61], &[37], &[10], &[54, 2], &[22, 10, 1]] {
                 let definition = definition(path);
                 if let Some(text) = definition.show(&octets) {
-                    prop_assert_eq!(definition.spelt(&text).unwrap(), octets.clone());
+                    prop_assert_eq!(definition.read_any(&text).unwrap(), octets.clone());
                 }
             }
         }

@@ -232,7 +232,7 @@ const SOAM: &[Definition] = &[
                 "Frame Loss Measurement",
                 &[
                     flag(1, "FrameLossMeasurementEnable", "Frame Loss Measurement Enable"),
-                    u8(
+                    u16(
                         2,
                         "FrameLossMeasurementTransmissionPeriodicity",
                         "Transmission Periodicity",

@@ -1,0 +1,27 @@
+//! The text language of the open-source `docsis` encoder:
+//!
+//! ```text
+//! Main
+//! {
+//!     NetworkAccess 1;                                    /* a setting: name, value, semicolon */
+//!     UsServiceFlow { UsServiceFlowRef 1; … }             /* settings within a setting */
+//!     SnmpMibObject sysContact.0 String "x";              /* TLV 11; in an MTA's file TLV 64 where it is long */
+//!     SnmpWriteControl .1.3.6.1 1;                        /* TLV 10 */
+//!     GenericTLV TlvCode 99 TlvLength 2 TlvValue 0x0102;  /* a TLV by number */
+//!     ManufacturerCVC "cvc.der";                          /* the octets of a file, in pieces */
+//! }
+//! ```
+//!
+//! A file whose first setting is `MtaConfigDelimiter 1` is a device's. The MICs, the end mark and the hash are no part of
+//! the text: whoever encodes it adds them.
+
+mod lex;
+mod read;
+mod statement;
+mod write;
+
+pub use read::{ReadError, ReadReason, read, read_octets};
+pub use write::write;
+
+#[cfg(test)]
+mod tests;
