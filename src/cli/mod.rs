@@ -1,6 +1,7 @@
 //! Floor 5: commands and wiring. One file a command; each returns what `main` turns into an exit code.
 
 mod check;
+mod config;
 mod csv;
 mod demo;
 mod device;
@@ -53,6 +54,8 @@ enum Command {
     Keytab(keytab::Args),
     /// Look at what was learned of vendors
     Profile(profile::Args),
+    /// Write, read, check and compare configuration files
+    Config(config::Args),
     /// Find and show the objects of MIB modules
     Mib(mib::Args),
     /// Check, list and show templates, and make files from them
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Pki(args) => pki::run(args, cli.json),
         Command::Keytab(args) => keytab::run(args, cli.json),
         Command::Profile(args) => profile::run(args, cli.json),
+        Command::Config(args) => config::run(args, cli.json),
         Command::Mib(args) => mib::run(args, cli.json),
         Command::Template(args) => template::run(args, cli.json),
         Command::Load(args) => load::run(args, cli.json),

@@ -1,0 +1,161 @@
+//! What the commands read: files in every form, and secrets.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::super::{CliError, pki};
+use crate::mib::{MibDialect, Names};
+use crate::model::{Device, Family, Flow};
+use crate::template::{Context, Site, TemplateLibrary};
+use crate::text::{FileView, Format, Resolver, docsis};
+use crate::value::Timestamp;
+use crate::wire::tlv::{ConfigFile, SharedSecret, SharedSecrets};
+
+/// A file that was read.
+pub struct Input {
+    /// What it means.
+    pub file: ConfigFile,
+    /// Its octets; of a text those that it stands for.
+    pub octets: Vec<u8>,
+    /// Its form.
+    pub format: Format,
+}
+
+/// The content of a file, or of standard input for `-`.
+///
+/// # Errors
+/// [`CliError::Failed`].
+pub fn content(path: &Path) -> Result<Vec<u8>, CliError> {
+    if path.as_os_str() == "-" {
+        let mut content = Vec::new();
+        let read = std::io::stdin().read_to_end(&mut content);
+        return read.map(|_| content).map_err(|error| CliError::file(path, error));
+    }
+    fs::read(path).map_err(|error| CliError::file(path, error))
+}
+
+/// Reads a file in whatever form it is.
+///
+/// # Errors
+/// [`CliError::Failed`] with the place of the first mistake.
+pub fn read(path: &Path, names: &Names, dialect: Option<MibDialect>) -> Result<Input, CliError> {
+    let content = content(path)?;
+    let format = Format::of(&content);
+    let wrong = |error: &dyn std::fmt::Display| CliError::Failed(format!("{}: {error}", path.display()));
+    let resolver = Resolver::new(names, dialect);
+    let text = || std::str::from_utf8(&content).map_err(|error| wrong(&error));
+    let file = match format {
+        Format::Binary => ConfigFile::decode(&content).map_err(|error| wrong(&error))?,
+        Format::Docsis => {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            let open = |name: &str| fs::read(folder.join(name));
+            docsis::read_octets(&content, resolver, &open)
+                .map_err(|error| CliError::Failed(format!("{}:{error}", path.display())))?
+        }
+        Format::Json => {
+            let view: FileView = serde_json::from_str(text()?).map_err(|error| wrong(&error))?;
+            view.to_file(resolver).map_err(|error| wrong(&error))?
+        }
+        Format::Yaml => {
+            let view: FileView = serde_yaml_ng::from_str(text()?).map_err(|error| wrong(&error))?;
+            view.to_file(resolver).map_err(|error| wrong(&error))?
+        }
+        Format::Text => from_template(path, text()?, names)?,
+    };
+    let octets = match format {
+        Format::Binary => content,
+        _ => file.encode().map_err(|error| wrong(&error))?,
+    };
+    Ok(Input { file, octets, format })
+}
+
+/// Builds a template for nobody: a device without a record, whose flow adds nothing.
+fn from_template(path: &Path, text: &str, names: &Names) -> Result<ConfigFile, CliError> {
+    let failed = |error: &dyn std::fmt::Display| CliError::Failed(error.to_string());
+    let name = path.display().to_string();
+    let library = TemplateLibrary::shipped_and([(name.as_str(), text)], names).map_err(|error| failed(&error))?;
+    let impossible = |error: &dyn std::fmt::Display| CliError::Failed(format!("{name}: {error}"));
+    let device = Device {
+        mac: crate::value::MacAddress([0; 6]),
+        fqdn: "device.invalid".parse().map_err(|error| impossible(&error))?,
+        flow: Flow::Hybrid,
+        mib: MibDialect::Ietf,
+        addresses: Vec::new(),
+        template: None,
+        vars: Default::default(),
+        delivery: Default::default(),
+        public_key_sha1: None,
+        created: Timestamp::default(),
+    };
+    let site = Site {
+        realm: "INVALID".parse().map_err(|error| impossible(&error))?,
+        organisation: String::new(),
+        prov_fqdn: "prov.invalid".parse().map_err(|error| impossible(&error))?,
+        ipv4: None,
+        ipv6: None,
+        notification_port: 162,
+        vars: Default::default(),
+    };
+    let context = Context {
+        device: &device,
+        family: Family::V4,
+        site: &site,
+    };
+    let file = library.build(&name, &context).map_err(|error| failed(&error))?;
+    let octets = file.encode().map_err(|error| impossible(&error))?;
+    ConfigFile::decode(&octets).map_err(|error| impossible(&error))
+}
+
+/// Writes octets to a file, or to standard output for `-`.
+///
+/// # Errors
+/// [`CliError::Failed`].
+pub fn write(path: &Path, octets: &[u8]) -> Result<(), CliError> {
+    if path.as_os_str() == "-" {
+        let mut out = std::io::stdout().lock();
+        let written = out.write_all(octets).and_then(|()| out.flush());
+        return written.map_err(|error| CliError::Failed(format!("standard output: {error}")));
+    }
+    pki::write(path, octets, 0o644)
+}
+
+/// `--secret-file`.
+#[derive(clap::Args)]
+pub struct SecretArgs {
+    /// A file that holds a secret shared with a CMTS, or CMTS=FILE; several while secrets roll, the current one first
+    #[arg(long = "secret-file", visible_alias = "key-file", value_name = "[CMTS=]FILE")]
+    secret_files: Vec<String>,
+}
+
+impl SecretArgs {
+    /// Reads the secrets.
+    ///
+    /// # Errors
+    /// [`CliError::Wrong`] where one cannot be a secret, [`CliError::Failed`] where a file cannot be read.
+    pub fn secrets(&self) -> Result<SharedSecrets, CliError> {
+        let mut secrets = SharedSecrets::default();
+        for written in &self.secret_files {
+            let (cmts, path) = split(written);
+            let octets = zeroize::Zeroizing::new(content(&path)?);
+            let secret = SharedSecret::new(&octets);
+            let secret = secret.map_err(|error| CliError::Wrong(format!("{}: {error}", path.display())))?;
+            secrets.push(cmts, &path.display().to_string(), secret);
+        }
+        Ok(secrets)
+    }
+
+    /// The secret that files are made with: the first.
+    pub fn current<'a>(&self, secrets: &'a SharedSecrets) -> Option<&'a SharedSecret> {
+        let (cmts, _) = split(self.secret_files.first()?);
+        secrets.current(cmts)
+    }
+}
+
+/// The CMTS, where one is named, and the file.
+fn split(written: &str) -> (&str, PathBuf) {
+    match written.split_once('=') {
+        Some((cmts, path)) if !cmts.is_empty() && !cmts.contains('/') => (cmts, path.into()),
+        _ => ("", written.into()),
+    }
+}
