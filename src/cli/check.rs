@@ -13,7 +13,7 @@ use super::{CliError, output};
 use crate::mib::Names;
 use crate::service::dynamic::CmtsSecrets;
 use crate::service::lookup::Lookups;
-use crate::service::{mib_path, server, templates};
+use crate::service::{bootstrap, mib_path, server, templates};
 use crate::settings::{Service, Settings, SettingsError, VerifyMode};
 use crate::store::{MasterKey, SqliteStore, Store};
 use crate::value::Timestamp;
@@ -88,8 +88,14 @@ fn problems(settings: &Settings) -> Result<(Vec<SettingsError>, Vec<SettingsErro
     };
     block_on(checker.database())?;
     block_on(checker.lookups())?;
+    let bootstraps = settings.bootstrap.enabled || settings.bootstrap_legacy.enabled;
     if settings.kdc.enabled {
         checker.kdc_certificates();
+    }
+    if bootstraps {
+        checker.bootstrap();
+    }
+    if settings.kdc.enabled || bootstraps {
         checker.device_roots();
         checker.revocation_lists();
     }
@@ -375,6 +381,42 @@ impl Checker<'_> {
         }
     }
 
+    fn bootstrap(&mut self) {
+        let settings = self.settings;
+        let table = &settings.bootstrap;
+        if let Err(error) = bootstrap::document(settings) {
+            self.wrong(
+                "bootstrap.template",
+                error.to_string(),
+                "correct the template, or name another one",
+            );
+        }
+        if let Err(problem) = bootstrap::legacy_user(settings) {
+            self.wrong("bootstrap_legacy", problem, "correct the table, or set enabled = false");
+        }
+        if let Err(error) = server::bootstrap_identity(settings) {
+            let remedy = "name a certificate and the RSA key that belongs to it";
+            return self.wrong("bootstrap.certificate", error.to_string(), remedy);
+        }
+        let mut chain = Vec::new();
+        for path in std::iter::once(&table.certificate).chain(&table.chain) {
+            for certificate in self.certificates("bootstrap.certificate", path) {
+                self.validity("bootstrap.certificate", path, &certificate);
+                chain.push(certificate);
+            }
+        }
+        if chain
+            .windows(2)
+            .any(|pair| matches!(pair, [below, above] if !below.is_signed_by(above)))
+        {
+            self.wrong(
+                "bootstrap.chain",
+                "a certificate is not signed by the next one",
+                "order the chain from the server's issuer up to below the root",
+            );
+        }
+    }
+
     fn paths(&mut self) {
         let statics = &self.settings.delivery.static_root;
         if !statics.is_dir() {
@@ -430,10 +472,14 @@ impl Checker<'_> {
         for service in Service::ALL {
             let key = format!("{service}.listen");
             for socket in self.settings.listeners(service) {
-                if !matches!(service, Service::Http | Service::Admin) {
+                let only_tcp = matches!(
+                    service,
+                    Service::Http | Service::Admin | Service::Bootstrap | Service::BootstrapLegacy
+                );
+                if !only_tcp {
                     self.port(&key, socket, "UDP", UdpSocket::bind(socket).map(drop));
                 }
-                if matches!(service, Service::Kdc | Service::Http | Service::Dns | Service::Admin) {
+                if only_tcp || matches!(service, Service::Kdc | Service::Dns) {
                     self.port(&key, socket, "TCP", TcpListener::bind(socket).map(drop));
                 }
             }

@@ -42,7 +42,7 @@ const KINDS: [(Flow, Family); 6] = [
 ];
 
 /// The steps that the table shows.
-const STEPS: [StepId; 9] = [
+const STEPS: [StepId; 10] = [
     StepId::AS_REQUEST,
     StepId::AS_REPLY,
     StepId::AP_REQUEST,
@@ -52,6 +52,7 @@ const STEPS: [StepId; 9] = [
     StepId::FILE_REQUEST,
     StepId::FILE_DELIVERED,
     StepId::STATUS,
+    StepId::BOOTSTRAP,
 ];
 
 /// Arguments of `hardline demo`.
@@ -88,7 +89,7 @@ async fn serve(args: &Args, settings: &Settings, as_json: bool) -> Result<(), Cl
         provisioning: PROVISIONING,
         ..Timers::default()
     };
-    let recruiter = Recruiter::new(settings, timers)?;
+    let recruiter = Recruiter::new(settings, timers)?.with_bootstrapping();
     let wanted = wanted(args.devices);
     let store = open_store(settings).await?;
     simulate::register(&recruiter, &store, &wanted).await?;
@@ -196,7 +197,7 @@ fn listeners(settings: &Settings) -> Map<String, Value> {
 
 /// A row a device: milliseconds by step, and the result.
 fn table(reports: &[DeviceReport]) -> String {
-    let mut head: [String; 15] = Default::default();
+    let mut head: [String; 16] = Default::default();
     let names = ["device", "flow", "family", "MIB"].map(str::to_owned).into_iter();
     let names = names
         .chain(STEPS.map(|step| step.to_string()))
@@ -206,7 +207,7 @@ fn table(reports: &[DeviceReport]) -> String {
     output::aligned(&rows)
 }
 
-fn row(report: &DeviceReport) -> [String; 15] {
+fn row(report: &DeviceReport) -> [String; 16] {
     let milliseconds = |took: Duration| format!("{:.1}", took.as_secs_f64() * 1000.0);
     let step = |wanted: StepId| {
         let found = report.steps.iter().find(|step| step.step == wanted);
@@ -220,7 +221,7 @@ fn row(report: &DeviceReport) -> [String; 15] {
         None => coloured("pass", Colour::Green),
         Some(reason) => coloured(&format!("fail at {}", output::printable(&reason)), Colour::Red),
     };
-    let [a, b, c, d, e, f, g, h, i] = STEPS.map(step);
+    let [a, b, c, d, e, f, g, h, i, j] = STEPS.map(step);
     let (mac, family, mib) = (
         report.mac.to_string(),
         report.family.to_string(),
@@ -240,6 +241,7 @@ fn row(report: &DeviceReport) -> [String; 15] {
         g,
         h,
         i,
+        j,
         milliseconds(report.took),
         result,
     ]

@@ -151,6 +151,7 @@ fn settings_text(args: &Args) -> String {
         ("@LISTEN@", format!("[{}]", listen.join(", "))),
         ("@AGENT_PORT@", port("161")),
         ("@DEVICE_PORT@", port("1293")),
+        ("@LEGACY@", cfg!(feature = "legacy-tls").to_string()),
     ] {
         text = text.replace(name, &value);
     }

@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod credentials;
 mod csv;
 mod demo;
 mod device;
@@ -22,6 +23,9 @@ mod template;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+#[cfg(feature = "legacy-tls")]
+use crate::service::bootstrap;
 
 pub use error::CliError;
 
@@ -48,6 +52,8 @@ enum Command {
     Device(device::Args),
     /// Add, look at and change leases, and make one-time names
     Lease(lease::Args),
+    /// The IMS credentials that bootstrapping hands out
+    Credentials(credentials::Args),
     /// Issue look-alike certificates
     Pki(pki::Args),
     /// Exchange service keys with other Kerberos tools, rotate and list them
@@ -66,6 +72,14 @@ enum Command {
     Simulate(simulate::Args),
     /// Run a server and simulated devices in one process on loopback
     Demo(demo::Args),
+    /// The process that ends legacy TLS; serve starts it
+    #[cfg(feature = "legacy-tls")]
+    #[command(name = bootstrap::legacy::WORKER, hide = true)]
+    BootstrapWorker {
+        /// The user it becomes where it is root's
+        #[arg(long)]
+        user: String,
+    },
 }
 
 /// Runs the command that the process' arguments name. Exit code 0: done; 1: it ran and something failed; 2: wrong use
@@ -78,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(args, cli.json),
         Command::Device(args) => device::run(args, cli.json),
         Command::Lease(args) => lease::run(args, cli.json),
+        Command::Credentials(args) => credentials::run(args, cli.json),
         Command::Pki(args) => pki::run(args, cli.json),
         Command::Keytab(args) => keytab::run(args, cli.json),
         Command::Profile(args) => profile::run(args, cli.json),
@@ -87,6 +102,9 @@ pub fn main() -> ExitCode {
         Command::Load(args) => load::run(args, cli.json),
         Command::Simulate(args) => simulate::run(args, cli.json),
         Command::Demo(args) => demo::run(args, cli.json),
+        #[cfg(feature = "legacy-tls")]
+        Command::BootstrapWorker { user } => bootstrap::legacy::run_worker(&user)
+            .map_err(|error| CliError::Failed(format!("{}: {error}", bootstrap::legacy::WORKER))),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -31,6 +31,7 @@ pub struct Args {
 pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
     let settings = args.config.settings()?;
     log_to_stderr(&settings.log)?;
+    raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CliError::Failed(format!("no runtime: {error}")))?;
     runtime.block_on(serve(&args, settings, as_json))
@@ -101,6 +102,16 @@ fn reread(settings: &Settings, before: &(Arc<Names>, Arc<TemplateLibrary>)) -> (
             templates::refused(&error);
             before.clone()
         }
+    }
+}
+
+/// Each connection is a descriptor, and the usual limit of 1,024 is there for programs that cannot count further.
+fn raise_descriptors() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised =
+        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the number of descriptors stays limited");
     }
 }
 

@@ -18,7 +18,8 @@ use crate::settings::Settings;
 use crate::simulator::factory::MOST_DEVICES;
 use crate::simulator::recruit::{self, RecruitError, Recruiter, Wanted};
 use crate::simulator::{self, DeviceSpec, InService, Pace, Percentiles, Summary, Tally, Timers};
-use crate::store::Store;
+use crate::store::{CredentialStore, SqliteStore, Store};
+use crate::value::Timestamp;
 
 /// How many device records are stored at once.
 const BATCH: usize = 1000;
@@ -70,6 +71,9 @@ pub struct Args {
     /// The devices go on after they are provisioned, until SIGINT or SIGTERM: they answer, and take Wake Ups
     #[arg(long)]
     stay: bool,
+    /// The devices can bootstrap: the ones that speak the IETF MIB fetch credentials after they have passed
+    #[arg(long)]
+    bootstrap: bool,
     /// Multiplies every timer of the devices
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     timers: f64,
@@ -153,6 +157,9 @@ fn devices_profile(path: Option<&Path>, settings: &Settings) -> Result<Profile, 
 async fn simulate(args: &Args, settings: &Settings) -> Result<(Summary, Vec<InService>), CliError> {
     let timers = Timers::default().scaled(args.timers);
     let mut recruiter = Recruiter::new(settings, timers)?;
+    if args.bootstrap {
+        recruiter = recruiter.with_bootstrapping();
+    }
     let wanted = |index| Wanted {
         index,
         flow: args.flow,
@@ -195,10 +202,18 @@ async fn simulate(args: &Args, settings: &Settings) -> Result<(Summary, Vec<InSe
 ///
 /// # Errors
 /// [`CliError`].
-pub(super) async fn register(recruiter: &Recruiter<'_>, store: &dyn Store, wanted: &[Wanted]) -> Result<(), CliError> {
+pub(super) async fn register(
+    recruiter: &Recruiter<'_>,
+    store: &SqliteStore,
+    wanted: &[Wanted],
+) -> Result<(), CliError> {
     for batch in wanted.chunks(BATCH) {
         let records: Result<Vec<_>, RecruitError> = batch.iter().map(|&wanted| recruiter.record(wanted)).collect();
         store.put_devices(records?).await?;
+        let credentials: Vec<_> = batch.iter().flat_map(|&wanted| recruiter.credentials(wanted)).collect();
+        if !credentials.is_empty() {
+            store.put_credentials(credentials, Timestamp::now()).await?;
+        }
     }
     Ok(())
 }

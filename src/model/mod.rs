@@ -2,6 +2,7 @@
 
 mod attempt;
 mod config_url;
+mod credentials;
 mod device;
 mod lease;
 mod name_pattern;
@@ -10,6 +11,9 @@ mod step;
 
 pub use attempt::{Attempt, AttemptId, AttemptResult, Enrollment, KeyAsked, Phase, ServedFile, SnmpSession};
 pub use config_url::{ConfigUrl, ConfigUrlError, UrlHost, percent_decoded};
+pub use credentials::{
+    CredentialRow, Credentials, CredentialsType, IdType, Impi, Impu, MAX_CREDENTIALS, MAX_ID, MAX_INDEX, is_plain,
+};
 pub use device::{Delivery, Device, Family, Flow};
 pub use lease::Lease;
 pub use name_pattern::{NamePattern, NamePatternError};

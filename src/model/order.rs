@@ -23,6 +23,8 @@ impl fmt::Display for OrderId {
 pub enum OrderKind {
     /// Have the device begin an AP exchange, by a Wake Up, so that it gets new SNMPv3 keys.
     Rekey,
+    /// Tell the device, by SNMP SET, to fetch its credentials (seed 003 §6.6.5).
+    Bootstrap,
 }
 
 impl OrderKind {
@@ -30,6 +32,7 @@ impl OrderKind {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Rekey => "rekey",
+            Self::Bootstrap => "bootstrap",
         }
     }
 }

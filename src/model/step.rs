@@ -54,6 +54,10 @@ impl StepId {
     pub const SYSLOG: Self = Self(24);
     /// Status INFORM.
     pub const STATUS: Self = Self(25);
+    /// The device is told to bootstrap (seed 003 §6.6.5, which numbers no steps: shown as `CB-1`).
+    pub const BOOTSTRAP_TRIGGER: Self = Self(26);
+    /// The device fetches its credentials: shown as `CB-2`.
+    pub const BOOTSTRAP: Self = Self(27);
 
     /// Step `number`, 1 to 25.
     pub fn new(number: u8) -> Option<Self> {
@@ -68,7 +72,11 @@ impl StepId {
 
 impl fmt::Display for StepId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("eUE-{}", self.0))
+        match *self {
+            Self::BOOTSTRAP_TRIGGER => f.pad("CB-1"),
+            Self::BOOTSTRAP => f.pad("CB-2"),
+            Self(number) => f.pad(&format!("eUE-{number}")),
+        }
     }
 }
 
@@ -82,8 +90,15 @@ impl FromStr for StepId {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "CB-1" => return Ok(Self::BOOTSTRAP_TRIGGER),
+            "CB-2" => return Ok(Self::BOOTSTRAP),
+            _ => {}
+        }
         let number = text.strip_prefix("eUE-").and_then(|number| number.parse().ok());
-        number.and_then(Self::new).ok_or("a step is eUE-1 to eUE-25")
+        number
+            .and_then(Self::new)
+            .ok_or("a step is eUE-1 to eUE-25, CB-1 or CB-2")
     }
 }
 

@@ -1,11 +1,12 @@
 //! eUE-18: the device's configuration file is made.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Policy;
+use super::bootstrap::Triggers;
 use super::enrollment::failed;
 use super::names::own_file_name;
 use crate::mib::Names;
@@ -15,7 +16,9 @@ use crate::settings::FileEncryption;
 use crate::store::Change;
 use crate::template::{BuildError, Context, Inputs, OverrideError, Overrides, SharedLibrary, Site, TemplateLibrary};
 use crate::value::{Random, Secret, Timestamp};
-use crate::wire::tlv::{self, CipherError, EncodeError, EncryptAlgorithm, FileHash, FileKey, HashAlgorithm};
+use crate::wire::tlv::{
+    self, CipherError, DecodeError, DeviceFile, EncodeError, EncryptAlgorithm, FileHash, FileKey, HashAlgorithm,
+};
 
 /// Where files are served.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +43,8 @@ pub struct FileMaker {
     pub profile: Profile,
     /// Where files are served.
     pub endpoints: Endpoints,
+    /// Which files tell their devices to bootstrap.
+    pub triggers: Triggers,
 }
 
 /// Why a file cannot be made.
@@ -57,6 +62,9 @@ pub enum MakeError {
     /// The file cannot be written.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The file of the template cannot be read back.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
     /// The file cannot be encrypted.
     #[error(transparent)]
     Cipher(#[from] CipherError),
@@ -111,7 +119,9 @@ pub fn make(
     let Some(attempt) = &mut change.attempt else {
         return Ok(());
     };
-    match maker.for_attempt(device, request, policy, now, random) {
+    let enrollment = attempt.enrollment.as_ref();
+    let capabilities = enrollment.map(|enrollment| enrollment.type_identifier.as_str());
+    match maker.for_attempt(device, capabilities, request, policy, now, random) {
         Ok((file, octets)) => {
             let detail = format!(
                 "{} octets from template {}, encryption {}",
@@ -138,15 +148,15 @@ impl FileMaker {
     fn for_attempt(
         &self,
         device: &Device,
+        capabilities: Option<&str>,
         request: FileRequest<'_>,
         policy: &Policy,
         now: Timestamp,
         random: &mut dyn Random,
     ) -> Result<(ServedFile, Vec<u8>), MakeError> {
         let local = request.local.ip();
-        let plain = self
-            .build_with(device, Family::of(local), request.inputs.clone())?
-            .to_vec();
+        let plain = self.build_with(device, Family::of(local), request.inputs.clone())?;
+        let plain = self.with_trigger(plain, device, capabilities, local, policy)?.to_vec();
         let algorithm = self.algorithm(device)?;
         let form = self.profile.file_form;
         let (octets, key) = if algorithm == EncryptAlgorithm::None {
@@ -177,12 +187,42 @@ impl FileMaker {
         ))
     }
 
-    /// The file of a device in the basic flow: in clear, its hash inside.
+    /// The file of a device in the basic flow that asks from `source`: in clear, its hash inside. What the device can do is
+    /// not known: it does not enroll.
     ///
     /// # Errors
     /// [`MakeError`].
-    pub fn basic(&self, device: &Device, source: IpAddr, inputs: Inputs) -> Result<Bytes, MakeError> {
-        self.build_with(device, Family::of(source), inputs)
+    pub fn basic(&self, device: &Device, source: IpAddr, inputs: Inputs, policy: &Policy) -> Result<Bytes, MakeError> {
+        // Which of the server's addresses the device spoke to is not known here; its family is.
+        let local: IpAddr = match Family::of(source) {
+            Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+            Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let octets = self.build_with(device, Family::of(source), inputs)?;
+        self.with_trigger(octets, device, None, local, policy)
+    }
+
+    /// The file with what tells its device to bootstrap, where that belongs there. `capabilities` is the device's type
+    /// identifier, where it has told one.
+    fn with_trigger(
+        &self,
+        octets: Bytes,
+        device: &Device,
+        capabilities: Option<&str>,
+        local: IpAddr,
+        policy: &Policy,
+    ) -> Result<Bytes, MakeError> {
+        if !self.triggers.wants(device, capabilities) {
+            return Ok(octets);
+        }
+        let mut file = DeviceFile::decode(&octets)?;
+        // The hash inside covers what is added here.
+        let hashed = device.flow == Flow::Basic && file.verify_basic_flow_hash(device.mib).is_ok();
+        self.triggers.add_to(&mut file, device, local, policy);
+        if hashed {
+            file.insert_basic_flow_hash(device.mib, HashAlgorithm::Sha1)?;
+        }
+        Ok(file.encode()?.into())
     }
 
     /// The octets of a device's file from its own template, with what is known of the request.
@@ -220,7 +260,7 @@ impl FileMaker {
         }
         let context = Context {
             device,
-            family,
+            family: Family::of(local),
             site: &self.site,
             inputs: &inputs,
         };
@@ -257,19 +297,30 @@ impl FileMaker {
             Delivery::Tftp => (&self.endpoints.tftp, device.delivery),
             Delivery::Http => (&self.endpoints.http, device.delivery),
         };
-        let of_family = || listeners.iter().filter(|listener| Family::of(listener.ip()) == family);
-        // The address that the device reached the server by is one it can reach again.
-        let listener = of_family()
-            .find(|listener| listener.ip() == local)
-            .or_else(|| of_family().next());
-        let listener = listener.ok_or(MakeError::Listener { protocol, family })?;
-        let host = match &policy.url_host {
-            Some(fqdn) => UrlHost::Name(fqdn.clone()),
-            None if !listener.ip().is_unspecified() => UrlHost::Address(listener.ip()),
-            None if !local.is_unspecified() => UrlHost::Address(local),
-            // Both listen on a wildcard, which no device can reach; the name is the one it found the server by.
-            None => UrlHost::Name(policy.prov_fqdn.clone()),
-        };
-        Ok(ConfigUrl::new(protocol, host, Some(listener.port()), name)?)
+        let reached = reachable(listeners, local, family, policy);
+        let (host, port) = reached.ok_or(MakeError::Listener { protocol, family })?;
+        Ok(ConfigUrl::new(protocol, host, Some(port), name)?)
     }
+}
+
+/// How a device of `family` that spoke to the server at `local` reaches one of `listeners`; `None` where none has its
+/// family.
+pub(super) fn reachable(
+    listeners: &[SocketAddr],
+    local: IpAddr,
+    family: Family,
+    policy: &Policy,
+) -> Option<(UrlHost, u16)> {
+    let of_family = || listeners.iter().filter(|listener| Family::of(listener.ip()) == family);
+    // The address that the device reached the server by is one it can reach again.
+    let same = of_family().find(|listener| listener.ip() == local);
+    let listener = same.or_else(|| of_family().next())?;
+    let host = match &policy.url_host {
+        Some(fqdn) => UrlHost::Name(fqdn.clone()),
+        None if !listener.ip().is_unspecified() => UrlHost::Address(listener.ip()),
+        None if !local.is_unspecified() => UrlHost::Address(local),
+        // Both listen on a wildcard, which no device can reach; the name is the one it found the server by.
+        None => UrlHost::Name(policy.prov_fqdn.clone()),
+    };
+    Some((host, listener.port()))
 }

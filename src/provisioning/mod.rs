@@ -5,6 +5,7 @@
 //! the same code. A service stores the [`Change`](crate::store::Change) first and sends afterwards.
 
 mod attempt;
+pub mod bootstrap;
 mod delivery;
 mod enrollment;
 mod entitlement;

@@ -280,7 +280,7 @@ impl DeliveryService {
         };
         let inputs = self.core.inputs_for(&device, &asker(checked)).await;
         let inputs = inputs.map_err(|error| failed(error.to_string()))?;
-        let octets = self.core.files.basic(&device, source, inputs);
+        let octets = self.core.files.basic(&device, source, inputs, &self.core.policy);
         let octets = octets.map_err(|error| failed(error.to_string()))?;
         if !request.probe {
             let fetch = Fetch {

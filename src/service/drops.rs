@@ -25,6 +25,8 @@ fn counter(service: Service) -> &'static str {
         Service::Http => "hardline_http_dropped_total",
         Service::Dns => "hardline_dns_dropped_total",
         Service::Admin => "hardline_admin_dropped_total",
+        Service::Bootstrap => "hardline_bootstrap_dropped_total",
+        Service::BootstrapLegacy => "hardline_bootstrap_legacy_dropped_total",
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod batch;
+pub mod bootstrap;
 pub mod core;
 pub mod delivery;
 pub mod dns;

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::core::Core;
 use super::keymgmt::KeymgmtService;
+use super::snmp::SnmpService;
 use crate::model::{Order, OrderId, OrderKind, OrderOutcome};
 use crate::store::{ORDER_LEASE, StoreError};
 use crate::value::Timestamp;
@@ -23,13 +25,24 @@ const AT_ONCE: usize = 256;
 pub struct Hands {
     /// Key management.
     pub keymgmt: Option<Arc<KeymgmtService>>,
+    /// The SNMP entity, and the sockets it sends from.
+    pub snmp: Option<(Arc<SnmpService>, Vec<Arc<UdpSocket>>)>,
 }
 
 impl Hands {
     async fn carry_out(&self, order: &Order) -> OrderOutcome {
-        match (&order.kind, &self.keymgmt) {
-            (OrderKind::Rekey, Some(keymgmt)) => keymgmt.rekey(order.mac).await,
-            (OrderKind::Rekey, None) => not_enabled("keymgmt"),
+        match order.kind {
+            OrderKind::Rekey => match &self.keymgmt {
+                Some(keymgmt) => keymgmt.rekey(order.mac).await,
+                None => not_enabled("keymgmt"),
+            },
+            OrderKind::Bootstrap => match &self.snmp {
+                Some((snmp, sockets)) => match snmp.bootstrap(order.mac, sockets).await {
+                    Ok(detail) => OrderOutcome::Done(detail),
+                    Err(reason) => OrderOutcome::Failed(reason),
+                },
+                None => not_enabled("snmp"),
+            },
         }
     }
 }

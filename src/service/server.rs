@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::admin::{self, Admin, AdminToken};
+use super::bootstrap::{self, BootstrapError, DeviceVerifier, ServerIdentity};
 use super::core::Core;
 use super::delivery::DeliveryService;
 use super::dns::{self, DnsService};
@@ -40,6 +41,7 @@ use super::{metrics, sweeper, udp};
 use crate::mib::Names;
 use crate::model::{Family, Phase};
 use crate::profile::{Candidates, Profile};
+use crate::provisioning::bootstrap::{DocumentError, Rules, Triggers};
 use crate::provisioning::{Endpoints, FileMaker, Kdc, Policy};
 use crate::settings::{AgentPort, Service, Settings, UrlHost};
 use crate::store::{MasterKey, MasterKeyError, SqliteStore, Store, StoreError};
@@ -111,6 +113,12 @@ pub enum StartError {
     /// The secret of a CMTS.
     #[error("{0}: restore the file, or name another one in [cable_modem]")]
     CmtsSecret(#[from] CmtsSecretError),
+    /// The template of the bootstrapping document.
+    #[error("[bootstrap] template: {0}")]
+    Document(#[from] DocumentError),
+    /// Bootstrapping.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
 }
 
 /// The listeners of every enabled service.
@@ -125,6 +133,8 @@ struct Listeners {
     dns_udp: Vec<UdpSocket>,
     dns_tcp: Vec<TcpListener>,
     admin: Vec<TcpListener>,
+    bootstrap: Vec<TcpListener>,
+    bootstrap_legacy: Vec<TcpListener>,
 }
 
 /// A server that runs.
@@ -161,6 +171,7 @@ pub async fn start_with(
     let kdc = settings.kdc.enabled.then(|| kdc(settings)).transpose()?;
     let shared = static_root(settings)?;
     let token = settings.admin.enabled.then(|| admin_token(settings)).transpose()?;
+    let identity = bootstraps(settings).then(|| bootstrap_identity(settings)).transpose()?;
     let mut listeners = Listeners::open(settings)?;
     let core = Arc::new(core(settings, store.clone(), names, library).await?);
     let (stop, stopped) = watch::channel(false);
@@ -173,7 +184,15 @@ pub async fn start_with(
         tasks.spawn(metrics::run(listener, stopped.clone()));
     }
     let addresses = listeners.addresses();
+    let for_bootstrap = bootstrap::Listeners {
+        modern: std::mem::take(&mut listeners.bootstrap),
+        legacy: std::mem::take(&mut listeners.bootstrap_legacy),
+    };
     let leases = leases(settings, &store)?;
+    if let Some(identity) = identity {
+        let shared = bootstrap_shared(settings, &core, &store, leases.clone())?;
+        bootstrap::start(settings, shared, &identity, for_bootstrap, &stopped, &mut tasks).await?;
+    }
     let usage = Arc::new(Usage::new(&settings.report));
     if let Some(leases) = &leases {
         // Whether a source answers is known before the first device asks.
@@ -317,6 +336,45 @@ pub fn kdc_identity(settings: &Settings) -> Result<Identity, StartError> {
     let text = zeroize::Zeroizing::new(std::fs::read(&kdc.key).map_err(file_error(&kdc.key, KEY))?);
     let key = key_from_pem(&text).map_err(file_error(&kdc.key, KEY))?;
     Identity::new(&chain, key).map_err(|error: PkinitError| file_error(&kdc.key, KEY)(error))
+}
+
+fn bootstraps(settings: &Settings) -> bool {
+    settings.bootstrap.enabled || settings.bootstrap_legacy.enabled
+}
+
+/// The bootstrapping server's certificate chain and key.
+///
+/// # Errors
+/// A file cannot be read, or the key is another certificate's.
+pub fn bootstrap_identity(settings: &Settings) -> Result<ServerIdentity, StartError> {
+    let table = &settings.bootstrap;
+    let mut chain = certificates(&table.certificate, "[bootstrap] certificate")?;
+    for path in &table.chain {
+        chain.extend(certificates(path, "[bootstrap] chain")?);
+    }
+    const KEY: &str = "[bootstrap] key";
+    let text = zeroize::Zeroizing::new(std::fs::read(&table.key).map_err(file_error(&table.key, KEY))?);
+    let key = key_from_pem(&text).map_err(file_error(&table.key, KEY))?;
+    ServerIdentity::new(chain, key).map_err(|error| file_error(&table.key, KEY)(error))
+}
+
+fn bootstrap_shared(
+    settings: &Settings,
+    core: &Arc<Core>,
+    store: &Arc<SqliteStore>,
+    leases: Option<Arc<Leases>>,
+) -> Result<bootstrap::Shared, StartError> {
+    let anchors = device_roots(settings)?;
+    let certificates = settings.kdc.cert_policy(revocation_lists(settings, &anchors)?);
+    Ok(bootstrap::Shared {
+        core: core.clone(),
+        credentials: store.clone(),
+        rules: Rules::new(&settings.bootstrap),
+        document: bootstrap::document(settings)?,
+        devices: Arc::new(DeviceVerifier::new(anchors, certificates)),
+        leases,
+        gzip: settings.bootstrap.gzip,
+    })
 }
 
 /// The interop profile that the settings name, or the default.
@@ -463,6 +521,12 @@ pub fn file_maker(
             tftp: settings.listeners(Service::Tftp),
             http: settings.listeners(Service::Http),
         },
+        triggers: Triggers {
+            added: settings.bootstrap.trigger,
+            url: settings.bootstrap.url.clone(),
+            modern: settings.listeners(Service::Bootstrap),
+            legacy: settings.listeners(Service::BootstrapLegacy),
+        },
     }
 }
 
@@ -530,6 +594,8 @@ impl Listeners {
             dns_udp: udp(Service::Dns)?,
             dns_tcp: tcp(Service::Dns)?,
             admin: tcp(Service::Admin)?,
+            bootstrap: tcp(Service::Bootstrap)?,
+            bootstrap_legacy: tcp(Service::BootstrapLegacy)?,
         })
     }
 
@@ -552,6 +618,8 @@ impl Listeners {
             (Service::Http, tcp(&self.http)),
             (Service::Dns, udp(&self.dns_udp)),
             (Service::Admin, tcp(&self.admin)),
+            (Service::Bootstrap, tcp(&self.bootstrap)),
+            (Service::BootstrapLegacy, tcp(&self.bootstrap_legacy)),
         ];
         all.into_iter().filter(|(_, addresses)| !addresses.is_empty()).collect()
     }
@@ -613,10 +681,11 @@ async fn spawn(
         service.speak_from(sockets);
         service
     });
-    tasks.spawn(orders::run(core.clone(), Hands { keymgmt }, stopped.clone()));
-    if settings.snmp.enabled {
-        serve_snmp(settings, core, listeners.snmp, &permits(), stopped, tasks).await?;
-    }
+    let snmp = match settings.snmp.enabled {
+        true => Some(serve_snmp(settings, core, listeners.snmp, &permits(), stopped, tasks).await?),
+        false => None,
+    };
+    tasks.spawn(orders::run(core.clone(), Hands { keymgmt, snmp }, stopped.clone()));
     tasks.spawn(tftp::run(
         listeners.tftp,
         files.clone(),
@@ -723,7 +792,7 @@ async fn serve_snmp(
     permits: &Arc<Semaphore>,
     stopped: &watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
-) -> Result<(), StoreError> {
+) -> Result<(Arc<SnmpService>, Vec<Arc<UdpSocket>>), StoreError> {
     let snmp = &settings.snmp;
     let retries = Retries {
         nominal: snmp.request_timeout,
@@ -750,7 +819,7 @@ async fn serve_snmp(
             service.carry_on(attempt.mac, socket.clone());
         }
     }
-    Ok(())
+    Ok((service, sockets))
 }
 
 /// The MTA-FQDN services by provisioning server: the operator's, and this installation's own.

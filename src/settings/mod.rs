@@ -1,5 +1,6 @@
 //! Floor 2: `hardline.toml`, read once into types. docs/settings.md describes every key.
 
+mod bootstrap;
 mod cmts;
 mod dns;
 mod error;
@@ -21,6 +22,7 @@ use crate::model::{Delivery, Family};
 use crate::value::{Fqdn, Realm};
 use crate::wire::kerberos::PrincipalName;
 use crate::wire::tlv::EncryptAlgorithm;
+pub use bootstrap::{Bootstrap, BootstrapClass, BootstrapLegacy, Handout, LegacySuite, Trigger};
 pub use cmts::{Cmts, CmtsList};
 pub use dns::{Dns, Resolver, StaticRecord};
 pub use error::SettingsError;
@@ -221,6 +223,12 @@ pub struct Settings {
     /// `[resolver]`.
     #[serde(default)]
     pub resolver: Resolver,
+    /// `[bootstrap]`.
+    #[serde(default)]
+    pub bootstrap: Bootstrap,
+    /// `[bootstrap_legacy]`.
+    #[serde(default)]
+    pub bootstrap_legacy: BootstrapLegacy,
     /// `[admin]`.
     #[serde(default)]
     pub admin: Admin,
@@ -318,6 +326,7 @@ impl Settings {
 
     fn resolve(&mut self, folder: &Path) {
         let kdc = &mut self.kdc;
+        let bootstrap = &mut self.bootstrap;
         let single = [
             &mut self.database,
             &mut self.master_key,
@@ -326,12 +335,16 @@ impl Settings {
             &mut self.templates.path,
             &mut kdc.certificate,
             &mut kdc.key,
+            &mut bootstrap.certificate,
+            &mut bootstrap.key,
         ];
         let lists = kdc
             .chain
             .iter_mut()
             .chain(&mut kdc.device_roots)
             .chain(&mut kdc.crl.files)
+            .chain(&mut bootstrap.chain)
+            .chain(&mut bootstrap.template)
             .chain(&mut self.profile.path)
             .chain(&mut self.mib.path)
             .chain(&mut self.profile.candidates)
@@ -386,7 +399,9 @@ impl Settings {
         if self.kdc.enabled && self.kdc.udp_reply_max < UDP_REPLY_LEAST {
             wrong("kdc.udp_reply_max", "not even an error would fit", "set 512 or more");
         }
-        if self.kdc.enabled && self.kdc.device_roots.is_empty() {
+        self.bootstrap_mistakes(&mut wrong);
+        let asks_for_certificates = self.kdc.enabled || self.bootstrap.enabled || self.bootstrap_legacy.enabled;
+        if asks_for_certificates && self.kdc.device_roots.is_empty() {
             wrong(
                 "kdc.device_roots",
                 "no device certificate could be trusted",
@@ -452,6 +467,8 @@ impl Settings {
             Service::Http => &self.http,
             Service::Dns => &self.dns,
             Service::Admin => &self.admin,
+            Service::Bootstrap => &self.bootstrap,
+            Service::BootstrapLegacy => &self.bootstrap_legacy,
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use super::bootstrap::{Bootstrap, BootstrapLegacy};
 use super::etypes::EtypePolicy;
 use super::text::{AgentPort, Listen, read_duration, read_networks, read_ports};
 use crate::value::{Fqdn, unhex};
@@ -40,11 +41,15 @@ pub enum Service {
     Dns,
     /// The operator's programs, by HTTP: leases, one-time names, status.
     Admin,
+    /// Credentials over TLS 1.2 and 1.3, TCP.
+    Bootstrap,
+    /// Credentials over the suites that PacketCable mandates, TCP.
+    BootstrapLegacy,
 }
 
 impl Service {
     /// Every service.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Kdc,
         Self::Keymgmt,
         Self::Fqdn,
@@ -53,6 +58,8 @@ impl Service {
         Self::Http,
         Self::Dns,
         Self::Admin,
+        Self::Bootstrap,
+        Self::BootstrapLegacy,
     ];
 
     /// Its name: of its table, in logs and in the `ready` line.
@@ -66,6 +73,8 @@ impl Service {
             Self::Http => "http",
             Self::Dns => "dns",
             Self::Admin => "admin",
+            Self::Bootstrap => "bootstrap",
+            Self::BootstrapLegacy => "bootstrap_legacy",
         }
     }
 
@@ -80,6 +89,8 @@ impl Service {
             Self::Http => 80,
             Self::Dns => 53,
             Self::Admin => 8080,
+            Self::Bootstrap => 443,
+            Self::BootstrapLegacy => 4433,
         }
     }
 }
@@ -111,6 +122,17 @@ macro_rules! listening {
 }
 
 listening!(Admin, FqdnTable, Http, Kdc, Keymgmt, Snmp, Tftp, super::Dns);
+listening!(
+    Bootstrap,
+    BootstrapLegacy,
+    FqdnTable,
+    Http,
+    Kdc,
+    Keymgmt,
+    Snmp,
+    Tftp,
+    super::Dns
+);
 
 /// `[fqdn]`.
 #[derive(Debug, Clone, Default, Deserialize)]

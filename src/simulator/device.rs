@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::backoff::Timers;
+use super::bootstrap::Bootstrapping;
 use crate::mib::MibDialect;
 use crate::model::{ConfigUrl, Family, Flow};
 use crate::profile::Profile;
@@ -28,6 +29,8 @@ pub struct DeviceSpec {
     pub mib: MibDialect,
     /// What its flow needs.
     pub flow: FlowSpec,
+    /// What it has for certificate bootstrapping, where it can do that; it says so in its capabilities.
+    pub bootstrap: Option<Bootstrapping>,
     /// Its timers.
     pub timers: Timers,
 }

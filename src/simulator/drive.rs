@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::agent::{Agent, KeyForm, Security, SelfDescription};
 use super::ap::ApExchange;
+use super::bootstrap::{self, Bootstrapping};
 use super::conversation::Conversation;
 use super::device::{DeviceSpec, Endpoints, FlowSpec, SecureSpec, Server, StoredTicket, TicketSource};
 use super::dns;
@@ -324,14 +325,14 @@ impl Run<'_> {
         judged: Result<file::Verdict, FileFault>,
         talk: &mut Conversation,
     ) -> Result<(), Fault> {
-        let state = match judged {
+        let (state, bootstrap) = match judged {
             Ok(verdict) => {
                 self.ladder.done(verdict.detail);
-                verdict.state
+                (verdict.state, verdict.bootstrap)
             }
             Err(fault) => {
                 self.ladder.failed(&fault.into());
-                ProvisioningState::FailConfigFileError
+                (ProvisioningState::FailConfigFileError, None)
             }
         };
         if self.device.reports_status() {
@@ -340,6 +341,18 @@ impl Run<'_> {
             talk.inform(self.device.timers.inform, &mut self.ladder).await?;
             self.ladder.done(state.label());
         }
+        match (&self.device.bootstrap, bootstrap) {
+            (Some(own), Some(uri)) => self.bootstrap(own, &uri).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Fetches the credentials that the file sent the device for (seed 003 §6.6.5: after the result, before any SIP).
+    async fn bootstrap(&mut self, own: &Bootstrapping, uri: &str) -> Result<(), Fault> {
+        self.ladder.begin(StepId::BOOTSTRAP);
+        let (address, limit) = (self.device.address, self.device.timers.download);
+        let fetched = bootstrap::fetch(uri, address, self.device.mac, own, self.server, limit).await?;
+        self.ladder.done(fetched);
         Ok(())
     }
 }

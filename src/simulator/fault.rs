@@ -64,6 +64,9 @@ pub enum Fault {
     /// The Response to an INFORM does not repeat its bindings.
     #[error("the INFORM's Response has other bindings than the INFORM (RFC 3416 4.2.7)")]
     OtherBindings,
+    /// Bootstrapping failed: TLS, or what came over it.
+    #[error("bootstrapping: {0}")]
+    Bootstrap(String),
     /// The SET was refused.
     #[error(transparent)]
     Set(#[from] SetRefusal),

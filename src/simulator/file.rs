@@ -2,6 +2,7 @@
 
 use super::agent::Instruction;
 use crate::mib::{MibDialect, Names};
+use crate::provisioning::bootstrap::told_by;
 use crate::wire::snmp::ProvisioningState;
 use crate::wire::tlv::{
     CipherError, DecodeError, DeviceFile, FileFlow, FileForm, Finding, Requirements, Severity, check_device_file,
@@ -35,6 +36,8 @@ pub struct Verdict {
     pub state: ProvisioningState,
     /// A line for the run's report.
     pub detail: String,
+    /// Where it is told to bootstrap.
+    pub bootstrap: Option<String>,
 }
 
 /// What the file must agree with.
@@ -126,7 +129,11 @@ fn check(file: &DeviceFile, octets: usize, how: &str, expectation: Expectation<'
         state = ProvisioningState::PassWithWarnings;
         detail.push_str(&format!(", {} warnings: {warning}", warnings.len()));
     }
-    Ok(Verdict { state, detail })
+    Ok(Verdict {
+        state,
+        detail,
+        bootstrap: told_by(file),
+    })
 }
 
 /// Whether a device would notice: what is merely unwise is the operator's to see.

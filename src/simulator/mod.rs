@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod ap;
 mod backoff;
+mod bootstrap;
 mod conversation;
 mod device;
 mod dns;
@@ -28,6 +29,7 @@ mod tcp;
 mod tests;
 
 pub use backoff::{Backoff, Timers};
+pub use bootstrap::{Bootstrapping, DeviceTls};
 pub use device::{DeviceSpec, Endpoints, FlowSpec, SecureSpec, Server, StoredTicket, TicketSource, all_suites};
 pub use drive::{provision, provision_and_stay};
 pub use fault::Fault;

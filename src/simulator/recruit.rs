@@ -6,15 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backoff::Timers;
+use super::bootstrap::{Bootstrapping, DeviceTls};
 use super::device::{DeviceSpec, Endpoints, FlowSpec, SecureSpec, Server, StoredTicket, TicketSource, all_suites};
 use super::factory::{self, Factory, FactoryError};
 use crate::mib::MibDialect;
-use crate::model::{ConfigUrl, ConfigUrlError, Delivery, Device, Family, Flow, UrlHost};
+use crate::model::{
+    ConfigUrl, ConfigUrlError, CredentialRow, CredentialsType, Delivery, Device, Family, Flow, IdType, Impi, Impu,
+    UrlHost,
+};
 use crate::profile::{Oui, Profile};
 use crate::provisioning::basic_file_name;
 use crate::settings::{self, Service, Settings};
 use crate::store::{Store, StoreError};
-use crate::value::{Fqdn, MacAddress, OsRandom, Timestamp};
+use crate::value::{Fqdn, MacAddress, OsRandom, Random, Secret, Timestamp, hex};
 use crate::wire::cert::issue::Credential;
 use crate::wire::cert::{CertError, PemError, TrustAnchors, certificates_from_pem, key_from_pem};
 use crate::wire::kerberos::{
@@ -95,6 +99,8 @@ pub struct Recruiter<'a> {
     tickets: Option<ServiceKey>,
     /// The vendor's part of MAC addresses, where it is not the simulator's own.
     oui: Option<Oui>,
+    /// Whether eUEs among the devices can bootstrap.
+    bootstrapping: bool,
 }
 
 impl<'a> Recruiter<'a> {
@@ -117,6 +123,7 @@ impl<'a> Recruiter<'a> {
             timers,
             tickets: None,
             oui: None,
+            bootstrapping: false,
         })
     }
 
@@ -130,6 +137,55 @@ impl<'a> Recruiter<'a> {
         let own = factory::mac(index);
         let [.., d, e, f] = own.0;
         self.oui.map_or(own, |Oui([a, b, c])| MacAddress([a, b, c, d, e, f]))
+    }
+
+    /// From now on, devices that speak the IETF MIB, which are eUEs, can bootstrap.
+    #[must_use]
+    pub fn with_bootstrapping(mut self) -> Self {
+        self.bootstrapping = true;
+        self
+    }
+
+    /// The TLS that a device bootstraps by, where it can: they take turns.
+    fn tls(&self, wanted: Wanted) -> Option<DeviceTls> {
+        let listens = |service| self.settings.listener(service, wanted.family).is_some();
+        let legacy = listens(Service::BootstrapLegacy);
+        match wanted.index % 4 {
+            _ if !self.bootstrapping || wanted.mib != MibDialect::Ietf => None,
+            0 if legacy => Some(DeviceTls::Yesterday("AES128-SHA")),
+            2 if legacy => Some(DeviceTls::Yesterday("DES-CBC3-SHA")),
+            _ => listens(Service::Bootstrap).then_some(DeviceTls::Tomorrow),
+        }
+    }
+
+    /// The credentials of a device that can bootstrap, as an operator would have entered them.
+    pub fn credentials(&self, wanted: Wanted) -> Vec<(MacAddress, CredentialRow)> {
+        if self.tls(wanted).is_none() {
+            return Vec::new();
+        }
+        let mac = self.mac(wanted.index);
+        let user = format!("sim-{}@ims.{}", mac.bare(), self.settings.domain);
+        let mut password = [0; 12];
+        OsRandom.fill(&mut password);
+        let impi = Impi {
+            index: 1,
+            id_type: IdType::PrivateIdentity,
+            id: user.clone(),
+            credentials_type: CredentialsType::Password,
+            credentials: Secret::new(hex(&password).into_bytes()),
+        };
+        let impu = Impu {
+            index: 1,
+            id_type: IdType::PublicIdentity,
+            id: format!("sip:{user}"),
+            impi: 1,
+            display: format!("Simulated <{}> & Sons", wanted.index),
+            operators: "1".into(),
+            active: true,
+            signalling_security: true,
+            additional: String::new(),
+        };
+        vec![(mac, CredentialRow::Impi(impi)), (mac, CredentialRow::Impu(impu))]
     }
 
     /// From now on, devices of the secure flow have a ticket already, made with the provisioning server's key in
@@ -162,6 +218,13 @@ impl<'a> Recruiter<'a> {
     pub fn record(&self, wanted: Wanted) -> Result<Device, RecruitError> {
         let mac = self.mac(wanted.index);
         let fqdn: Fqdn = format!("sim-{}.{}", mac.bare(), self.settings.domain).parse()?;
+        let mut vars = BTreeMap::new();
+        if let Some(tls) = self.tls(wanted) {
+            // In the basic flow no INFORM says what the device can do.
+            vars.insert("bootstrap".to_owned(), "yes".to_owned());
+            let world = if tls == DeviceTls::Tomorrow { "modern" } else { "legacy" };
+            vars.insert("bootstrap_tls".to_owned(), world.to_owned());
+        }
         Ok(Device {
             mac,
             fqdn,
@@ -169,7 +232,7 @@ impl<'a> Recruiter<'a> {
             mib: wanted.mib,
             addresses: vec![factory::loopback(wanted.index, wanted.family)],
             template: None,
-            vars: BTreeMap::new(),
+            vars,
             overrides: Default::default(),
             delivery: wanted.delivery,
             public_key_sha1: None,
@@ -184,6 +247,13 @@ impl<'a> Recruiter<'a> {
     pub fn device(&self, wanted: Wanted) -> Result<DeviceSpec, RecruitError> {
         let record = self.record(wanted)?;
         let community = COMMUNITY.to_owned();
+        let bootstrap = match self.tls(wanted) {
+            None => None,
+            Some(tls) => {
+                let identity = self.factory.identity(record.mac, Timestamp::now(), &mut OsRandom)?;
+                Some(Bootstrapping { identity, tls })
+            }
+        };
         let flow = match wanted.flow {
             Flow::Secure => {
                 let ticket = match &self.tickets {
@@ -217,6 +287,7 @@ impl<'a> Recruiter<'a> {
             address: factory::loopback(wanted.index, wanted.family),
             mib: wanted.mib,
             flow,
+            bootstrap,
             timers: self.timers,
         })
     }

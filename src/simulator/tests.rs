@@ -68,6 +68,7 @@ fn device() -> DeviceSpec {
         fqdn: "mta1.pktc.example.net".parse().unwrap(),
         address: factory::loopback(0, crate::model::Family::V4),
         mib: MibDialect::Ietf,
+        bootstrap: None,
         flow: FlowSpec::Secure(Box::new(secure())),
         timers: Timers::default(),
     }

@@ -4,6 +4,7 @@
 //! device, and so that what was acknowledged survives a `kill -9` the next instant: every method that writes returns
 //! when its write is durable, except [`Store::refused`], which says so.
 
+mod credentials;
 mod lease;
 mod master_key;
 mod sqlite;
@@ -19,6 +20,9 @@ use crate::profile::{Oui, Vendor};
 use crate::value::{EngineId, Fqdn, MacAddress, Secret, Timestamp};
 use crate::wire::kerberos::PrincipalName;
 
+pub use credentials::{
+    CredentialError, CredentialRead, CredentialState, CredentialStore, Delivering, Reading, RecordedRead, Reveal,
+};
 pub use lease::OneTimeName;
 pub use master_key::{MasterKey, MasterKeyError, SealError};
 pub use sqlite::SqliteStore;

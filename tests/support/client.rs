@@ -85,6 +85,7 @@ impl World {
             },
         };
         DeviceSpec {
+            bootstrap: None,
             mac,
             fqdn: format!("mta{index}.{}", self.settings.domain).parse().expect("a name"),
             address: factory::loopback(index, Family::V4),

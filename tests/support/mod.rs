@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(unused_imports, reason = "each test binary uses its own part")]
 
+pub mod bootstrap;
 pub mod capture;
 pub mod client;
 pub mod fetch;

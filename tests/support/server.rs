@@ -145,6 +145,11 @@ impl Server {
         assert!(!stderr.contains("panicked"), "{stderr}");
     }
 
+    /// The server's process id.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("a server was started").child.id()
+    }
+
     /// The memory that the server holds, in KiB (VmRSS).
     pub fn resident(&self) -> u64 {
         let process = self.process.as_ref().expect("a server was started");

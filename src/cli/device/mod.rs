@@ -55,6 +55,14 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
         timeout: u64,
     },
+    /// Have a running server tell the device, by SNMP SET, to fetch its credentials
+    Bootstrap {
+        #[command(flatten)]
+        one: OneArgs,
+        /// How long the outcome is waited for, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        timeout: u64,
+    },
     /// Add or replace the devices of a file: CSV with a header, or JSON lines
     Import {
         #[command(flatten)]
@@ -144,7 +152,8 @@ pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
         | Command::Remove(one)
         | Command::Reset(one)
         | Command::Attempts { one, .. }
-        | Command::Rekey { one, .. } => &one.config,
+        | Command::Rekey { one, .. }
+        | Command::Bootstrap { one, .. } => &one.config,
     };
     let settings = config.settings()?;
     block_on(async {
@@ -177,6 +186,10 @@ async fn work(settings: &Settings, store: &SqliteStore, command: Command, as_jso
                 )));
             }
             order::carry_out(store, one.mac, OrderKind::Rekey, Duration::from_secs(timeout), as_json).await
+        }
+        Command::Bootstrap { one, timeout } => {
+            let mac = known(store, one.mac).await?.mac;
+            order::carry_out(store, mac, OrderKind::Bootstrap, Duration::from_secs(timeout), as_json).await
         }
         Command::Import { file, skip_bad, .. } => import(settings, store, file, skip_bad, as_json).await,
         Command::Export { file, .. } => {

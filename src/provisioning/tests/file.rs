@@ -129,7 +129,7 @@ fn hybrid_and_basic_files_are_clear() {
     .unwrap();
     assert!(file.algorithm == EncryptAlgorithm::None && file.key.is_empty());
     let basic = maker()
-        .basic(&device(Flow::Basic), peer().ip(), Inputs::default())
+        .basic(&device(Flow::Basic), peer().ip(), Inputs::default(), &policy())
         .unwrap()
         .to_vec();
     for octets in [octets, basic] {

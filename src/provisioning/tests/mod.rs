@@ -93,7 +93,7 @@ fn device(flow: Flow) -> Device {
     }
 }
 
-fn policy() -> Policy {
+pub(super) fn policy() -> Policy {
     Policy {
         realm: realm(),
         organisation: "Example Operator".to_owned(),
@@ -130,6 +130,7 @@ fn maker() -> FileMaker {
             tftp: listeners(69),
             http: listeners(80),
         },
+        triggers: Default::default(),
     }
 }
 

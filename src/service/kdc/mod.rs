@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use self::chain_cache::Chains;
+pub(super) use self::chain_cache::Chains;
 use self::dh_pairs::DhPairs;
 use self::replay::Replays;
 use super::core::Core;

@@ -29,7 +29,7 @@ pub struct Retries {
 }
 
 /// What became of a request.
-enum Asked {
+pub(super) enum Asked {
     /// A Response, and for SNMPv3 how the keys are derived under which it came.
     Response(Pdu, Option<LearnedKeys>),
     Refused(String),
@@ -184,7 +184,7 @@ impl SnmpService {
     }
 
     /// Sends a request until it is answered or given up.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         attempt: &Attempt,
         kind: PduKind,
@@ -273,7 +273,7 @@ impl SnmpService {
     }
 
     /// Where a device listens: at its agent's port, or where its INFORM came from.
-    fn target(&self, peer: SocketAddr) -> SocketAddr {
+    pub(super) fn target(&self, peer: SocketAddr) -> SocketAddr {
         self.agent_port.map_or(peer, |port| SocketAddr::new(peer.ip(), port))
     }
 }

@@ -1,5 +1,6 @@
 //! The SNMP entity (UDP 162 in, requests out): enrollment and status INFORMs in, the SET of the file out.
 
+mod bootstrap;
 mod manager;
 mod requests;
 mod security;

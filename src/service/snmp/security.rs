@@ -1,6 +1,6 @@
 //! How a device is spoken to: SNMPv3 under its session's keys, or SNMPv2c under a community.
 
-use crate::model::{Attempt, SnmpSession};
+use crate::model::{Attempt, Flow, SnmpSession};
 use crate::profile::Ways;
 use crate::provisioning::LearnedKeys;
 use crate::value::{EngineId, Timestamp};
@@ -147,7 +147,15 @@ impl Security {
                 alike: others.alike,
             });
         }
-        let community = attempt.enrollment.as_ref()?.community.clone()?;
+        if attempt.flow == Flow::Secure {
+            return None;
+        }
+        // A device that never sent an INFORM has told no community.
+        let told = attempt
+            .enrollment
+            .as_ref()
+            .and_then(|enrollment| enrollment.community.clone());
+        let community = told.unwrap_or_else(|| PRIVATE.to_owned());
         let fallback = (community != PRIVATE).then(|| PRIVATE.to_owned());
         Some(Self::V2c { community, fallback })
     }

@@ -43,9 +43,10 @@ pub struct SelfDescription {
 impl SelfDescription {
     /// How `device` describes itself: an eUE of PacketCable 2.0 under the IETF MIB, an eMTA of 1.5 under the others.
     /// The type identifier is the string of DHCP option 60 (fact sheet provisioning §4.3): version, TGT no, HTTP yes,
-    /// all three flows, and for the eUE no certificate bootstrapping.
+    /// all three flows, and of the eUE whether it can bootstrap.
     pub fn of(device: &DeviceSpec) -> Self {
         let (model, type_identifier) = match device.mib {
+            MibDialect::Ietf if device.bootstrap.is_some() => ("eUE", "pktc2.0:0510010102030100040101120200071a0101"),
             MibDialect::Ietf => ("eUE", "pktc2.0:0510010102030100040101120200071a0100"),
             MibDialect::CableLabs | MibDialect::Euro => ("eMTA", "pktc1.5:050d01010103010004010112020007"),
         };

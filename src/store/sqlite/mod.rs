@@ -5,6 +5,7 @@
 
 mod batch;
 mod cache;
+mod credentials;
 mod keying;
 mod leases;
 mod orders;

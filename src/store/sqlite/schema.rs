@@ -183,6 +183,7 @@ const MIGRATIONS: &[&[&str]] = &[
     ) STRICT, WITHOUT ROWID",
         "CREATE INDEX names_expires ON names (expires)",
     ],
+    super::credentials::TABLES,
 ];
 
 /// The schema is one that this program does not know.

@@ -9,13 +9,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
 use super::batch::{self, Waiting};
+use super::credentials::{self, SealedRow, WaitingRead};
 use super::leases::LeaseJob;
 use super::orders::{self, OrderJob};
 use super::refusals::Limiter;
 use super::rows::{DeviceRow, KeyRow};
 use super::{SealedFile, Shared, plain};
 use crate::model::Attempt;
-use crate::store::{Refusal, StoreError};
+use crate::store::{CredentialError, Refusal, StoreError};
 use crate::value::{EngineId, MacAddress, Timestamp};
 
 /// How many jobs may wait; callers of further ones wait before that.
@@ -41,6 +42,16 @@ pub(super) enum Job {
     ReplaceKeys(Vec<KeyRow>, Timestamp, Answer<()>),
     ForgetKeys(Timestamp, Answer<u64>),
     ForgetVendor(String, Option<String>, Answer<u64>),
+    ReadCredentials(Box<WaitingRead>),
+    PutCredentials(Vec<SealedRow>, Timestamp, Answer<Result<(), CredentialError>>),
+    RemoveCredentials(
+        MacAddress,
+        Option<(&'static str, u8)>,
+        Timestamp,
+        Answer<Result<u64, CredentialError>>,
+    ),
+    CredentialsUsed(MacAddress, Timestamp, Answer<bool>),
+    ForgetReads(Timestamp, Answer<()>),
     StartEngine(Answer<(EngineId, u32)>),
     Order(OrderJob),
     Lease(LeaseJob),
@@ -105,22 +116,36 @@ impl Writer {
     /// Does `jobs` in their order, the changes among them together; returns who asked to close.
     async fn work(&mut self, jobs: &mut Vec<Job>) -> Option<Answer<()>> {
         let mut batch = Vec::new();
+        let mut reads = Vec::new();
         for job in jobs.drain(..) {
             let job = match job {
                 Job::Record(waiting) => {
                     batch.push(*waiting);
                     continue;
                 }
+                Job::ReadCredentials(waiting) => {
+                    reads.push(*waiting);
+                    continue;
+                }
                 other => other,
             };
             self.commit(std::mem::take(&mut batch)).await;
+            self.read(std::mem::take(&mut reads)).await;
             match job {
                 Job::Close(answer) => return Some(answer),
                 other => self.single(other).await,
             }
         }
         self.commit(batch).await;
+        self.read(reads).await;
         None
+    }
+
+    /// Puts reads of credentials on record and answers them.
+    async fn read(&mut self, reads: Vec<WaitingRead>) {
+        if !reads.is_empty() {
+            credentials::read_all(&mut self.connection, reads, &self.shared.what).await;
+        }
     }
 
     /// Commits a batch and answers its callers, those who are refused as well as the others.
@@ -232,7 +257,23 @@ impl Writer {
                 let more = result.map(|swept| swept.len() >= plain::PORTION);
                 let _ = answer.send(more.map_err(|error| shared.failed(error)));
             }
-            Job::Record(_) | Job::Close(_) => unreachable!("the caller handles these"),
+            Job::PutCredentials(rows, now, answer) => {
+                let result = credentials::put(&mut self.connection, &rows, now).await;
+                let _ = answer.send(result.map_err(|error| shared.failed(error)));
+            }
+            Job::RemoveCredentials(mac, row, now, answer) => {
+                let result = credentials::remove(&mut self.connection, mac, row, now).await;
+                let _ = answer.send(result.map_err(|error| shared.failed(error)));
+            }
+            Job::CredentialsUsed(mac, now, answer) => {
+                let result = credentials::used(&mut self.connection, mac, now).await;
+                let _ = answer.send(result.map_err(|error| shared.failed(error)));
+            }
+            Job::ForgetReads(before, answer) => {
+                let result = credentials::forget_reads(&mut self.connection, before).await;
+                let _ = answer.send(result.map_err(|error| shared.failed(error)));
+            }
+            Job::Record(_) | Job::ReadCredentials(_) | Job::Close(_) => unreachable!("the caller handles these"),
         }
     }
 

@@ -42,7 +42,7 @@ impl Identity {
     }
 
     /// The private key.
-    pub(super) fn key(&self) -> &PKey<Private> {
+    pub(crate) fn key(&self) -> &PKey<Private> {
         &self.key
     }
 }

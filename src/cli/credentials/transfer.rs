@@ -1,0 +1,337 @@
+//! Credentials in files: CSV with a header, or JSON lines. No error quotes a value: it might be a secret.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::csv;
+use crate::model::{CredentialRow, Credentials, CredentialsType, IdType, Impi, Impu};
+use crate::value::{MacAddress, Secret, hex, unhex};
+
+/// The columns of CSV, and the fields of a JSON line that is one row.
+pub(super) const COLUMNS: [&str; 13] = [
+    "mac",
+    "table",
+    "index",
+    "id_type",
+    "id",
+    "impi",
+    "credentials_type",
+    "credentials",
+    "encoding",
+    "display",
+    "operators",
+    "active",
+    "signalling_security",
+];
+/// One more column, which few need.
+const ADDITIONAL: &str = "additional";
+
+/// A file's rows, each with its line, and its bad ones.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) rows: Vec<(usize, MacAddress, CredentialRow)>,
+    pub(super) bad: Vec<(usize, String)>,
+}
+
+type Record = Map<String, Value>;
+
+/// Reads CSV or JSON lines, told by the first character.
+pub(super) fn read(text: &str) -> Read {
+    let json = text
+        .trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t'])
+        .starts_with('{');
+    let records = if json { from_json_lines(text) } else { from_csv(text) };
+    let mut read = Read::default();
+    let mut lines = HashMap::new();
+    for (line, record) in records {
+        let row = record.and_then(|record| {
+            let mac = field(&record, "mac").ok_or("mac: it is missing")?;
+            let mac: MacAddress = mac.parse().map_err(|error| format!("mac: {error}"))?;
+            Ok((mac, row(&record)?))
+        });
+        match row {
+            Ok((mac, row)) => match lines.insert((mac, row.table(), row.index()), line) {
+                None => read.rows.push((line, mac, row)),
+                Some(first) => read.bad.push((
+                    line,
+                    format!(
+                        "{} {} of {mac} stands on line {first} already",
+                        row.table(),
+                        row.index()
+                    ),
+                )),
+            },
+            Err(reason) => read.bad.push((line, reason)),
+        }
+    }
+    read
+}
+
+fn from_csv(text: &str) -> Vec<(usize, Result<Record, String>)> {
+    let mut rows = csv::rows(text).into_iter();
+    let header = match rows.next() {
+        None => {
+            return vec![(
+                1,
+                Err(format!(
+                    "the file is empty: expected a header such as {}",
+                    COLUMNS.join(",")
+                )),
+            )];
+        }
+        Some((line, Err(reason))) => return vec![(line, Err(reason.into()))],
+        Some((line, Ok(header))) => match header.iter().find(|name| !is_column(name)) {
+            // A file without a header has a secret somewhere in its first line.
+            Some(_) => {
+                let expected = COLUMNS.join(", ");
+                return vec![(
+                    line,
+                    Err(format!(
+                        "the header has an unknown column: expected {expected}, {ADDITIONAL}"
+                    )),
+                )];
+            }
+            None => header,
+        },
+    };
+    rows.map(|(line, row)| {
+        let record = row.map_err(str::to_owned).and_then(|fields| {
+            if fields.len() != header.len() {
+                return Err(format!("{} fields where the header has {}", fields.len(), header.len()));
+            }
+            let filled = header.iter().zip(fields).filter(|(_, field)| !field.is_empty());
+            Ok(filled.map(|(name, field)| (name.clone(), field.into())).collect())
+        });
+        (line, record)
+    })
+    .collect()
+}
+
+fn is_column(name: &str) -> bool {
+    COLUMNS.contains(&name) || name == ADDITIONAL
+}
+
+/// Each line is one row, or a device with `impus` and `impis` as `credentials show` writes it.
+fn from_json_lines(text: &str) -> Vec<(usize, Result<Record, String>)> {
+    let mut records = Vec::new();
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        match serde_json::from_str::<Record>(line.trim_start_matches('\u{feff}')) {
+            Err(error) => records.push((at + 1, Err(format!("no JSON object: column {}", error.column())))),
+            Ok(record) if record.contains_key("impus") || record.contains_key("impis") => {
+                records.extend(rows_of_device(record).into_iter().map(|row| (at + 1, row)));
+            }
+            Ok(record) => records.push((at + 1, Ok(record))),
+        }
+    }
+    records
+}
+
+fn rows_of_device(mut device: Record) -> Vec<Result<Record, String>> {
+    let mut rows = Vec::new();
+    for (list, table) in [("impus", "impu"), ("impis", "impi")] {
+        match device.remove(list) {
+            None => {}
+            Some(Value::Array(entries)) => rows.extend(entries.into_iter().map(|entry| match entry {
+                Value::Object(mut row) => {
+                    row.insert("table".into(), table.into());
+                    row.insert("mac".into(), device.get("mac").cloned().unwrap_or_default());
+                    Ok(row)
+                }
+                _ => Err(format!("{list}: expected a list of objects")),
+            })),
+            Some(_) => rows.push(Err(format!("{list}: expected a list of objects"))),
+        }
+    }
+    rows
+}
+
+/// A field as text; `None` where it is absent or null.
+fn field(record: &Record, name: &str) -> Option<String> {
+    match record.get(name)? {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn row(record: &Record) -> Result<CredentialRow, String> {
+    if record.keys().any(|name| !is_column(name)) {
+        return Err(format!(
+            "there is an unknown field: expected {}, {ADDITIONAL}",
+            COLUMNS.join(", ")
+        ));
+    }
+    let text = |name| field(record, name).unwrap_or_default();
+    let index = match field(record, "index") {
+        None => 1,
+        Some(text) => text.parse().map_err(|_| "index: expected 1 to 63")?,
+    };
+    let flag = |name: &str| match field(record, name).as_deref() {
+        None | Some("true" | "yes" | "1") => Ok(true),
+        Some("false" | "no" | "0" | "2") => Ok(false),
+        Some(_) => Err(format!("{name}: expected true or false")),
+    };
+    let id_type = |default| match field(record, "id_type") {
+        None => Ok(default),
+        Some(text) => text.parse().map_err(|error| format!("id_type: {error}")),
+    };
+    let row = match text("table").as_str() {
+        "impu" => {
+            if field(record, "credentials").is_some() {
+                return Err("credentials: they stand with an IMPI, not with an IMPU".into());
+            }
+            CredentialRow::Impu(Impu {
+                index,
+                id_type: id_type(IdType::PublicIdentity)?,
+                id: text("id"),
+                impi: match field(record, "impi") {
+                    None => 0,
+                    Some(text) => text.parse().map_err(|_| "impi: expected 0 to 63")?,
+                },
+                display: text("display"),
+                operators: text("operators"),
+                active: flag("active")?,
+                signalling_security: flag("signalling_security")?,
+                additional: text(ADDITIONAL),
+            })
+        }
+        "impi" => {
+            let credentials = decode(&text("credentials"), &text("encoding"))?;
+            let credentials_type = match field(record, "credentials_type") {
+                Some(text) => text.parse().map_err(|error| format!("credentials_type: {error}"))?,
+                None if credentials.is_empty() => CredentialsType::None,
+                None => CredentialsType::Password,
+            };
+            CredentialRow::Impi(Impi {
+                index,
+                id_type: id_type(IdType::PrivateIdentity)?,
+                id: text("id"),
+                credentials_type,
+                credentials,
+            })
+        }
+        _ => return Err("table: expected impu or impi".into()),
+    };
+    row.check()?;
+    Ok(row)
+}
+
+/// Credentials from their text: as they are, or as hexadecimal digits or base64.
+pub(super) fn decode(text: &str, encoding: &str) -> Result<Secret, String> {
+    match encoding {
+        "" | "text" => Ok(Secret::new(text.as_bytes().to_vec())),
+        "hex" => unhex(text)
+            .map(Secret::new)
+            .ok_or("credentials: they are no hexadecimal digits".into()),
+        "base64" => openssl::base64::decode_block(text.trim())
+            .map(Secret::new)
+            .map_err(|_| "credentials: they are no base64".into()),
+        _ => Err("encoding: expected text, hex or base64".into()),
+    }
+}
+
+/// A device's credentials as JSON; secrets stand there only where `reveal` says so.
+pub(super) fn to_json(mac: MacAddress, credentials: &Credentials, reveal: bool) -> Value {
+    let impis = credentials.impis.iter().map(|row| {
+        let mut shown = json!({
+            "index": row.index,
+            "id_type": row.id_type.mib_name(),
+            "id": row.id,
+            "credentials_type": row.credentials_type.mib_name(),
+        });
+        if reveal {
+            let octets = row.credentials.expose();
+            let (encoding, text) = match std::str::from_utf8(octets) {
+                Ok(text) => ("text", text.to_owned()),
+                Err(_) => ("hex", hex(octets)),
+            };
+            shown["encoding"] = encoding.into();
+            shown["credentials"] = text.into();
+        }
+        shown
+    });
+    let impus = credentials.impus.iter().map(|row| {
+        json!({
+            "index": row.index,
+            "id_type": row.id_type.mib_name(),
+            "id": row.id,
+            "impi": row.impi,
+            "display": row.display,
+            "operators": row.operators,
+            "active": row.active,
+            "signalling_security": row.signalling_security,
+            "additional": row.additional,
+        })
+    });
+    json!({"mac": mac, "impus": impus.collect::<Vec<_>>(), "impis": impis.collect::<Vec<_>>()})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_and_json_lines_give_the_same_rows() {
+        let csv = "mac,table,index,id,impi,credentials,encoding,display\n\
+                   001122334401,impi,1,u@ims,,s3cret,,\n001122334401,impu,1,sip:u@ims,1,,,\"A, B\"\n\
+                   001122334402,impi,2,v@ims,,00ff,hex,\n";
+        let read_csv = read(csv);
+        assert!(read_csv.bad.is_empty(), "{:?}", read_csv.bad);
+        assert_eq!(read_csv.rows.len(), 3);
+        let CredentialRow::Impi(second) = &read_csv.rows[2].2 else {
+            panic!("an IMPI")
+        };
+        assert_eq!(second.credentials.expose(), [0, 255]);
+        assert_eq!((second.credentials_type, second.index), (CredentialsType::Password, 2));
+        let json = "{\"mac\":\"00:11:22:33:44:01\",\"impis\":[{\"id\":\"u@ims\",\"credentials\":\"s3cret\"}],\
+                    \"impus\":[{\"id\":\"sip:u@ims\",\"impi\":1,\"display\":\"A, B\"}]}\n\
+                    {\"mac\":\"00:11:22:33:44:02\",\"table\":\"impi\",\"index\":2,\"id\":\"v@ims\",\"credentials\":\"AP8=\",\"encoding\":\"base64\"}";
+        let read_json = read(json);
+        assert!(read_json.bad.is_empty(), "{:?}", read_json.bad);
+        assert_eq!(read_json.rows.len(), 3);
+    }
+
+    #[test]
+    fn what_show_reveals_reads_back() {
+        let read_first = read("mac,table,id,credentials\n001122334401,impi,u@ims,s3cret\n");
+        let (_, mac, CredentialRow::Impi(impi)) = &read_first.rows[0] else {
+            panic!("an IMPI")
+        };
+        let credentials = Credentials {
+            impus: Vec::new(),
+            impis: vec![impi.clone()],
+        };
+        let shown = to_json(*mac, &credentials, true).to_string();
+        let again = read(&shown);
+        assert!(again.bad.is_empty(), "{:?}", again.bad);
+        assert!(!to_json(*mac, &credentials, false).to_string().contains("s3cret"));
+    }
+
+    #[test]
+    fn bad_rows_have_their_line_and_no_error_quotes_a_secret() {
+        let text = "mac,table,index,id,credentials_type,credentials,encoding\n\
+                    xx,impi,1,u,,s3cret,\n001122334401,table,1,u,,s3cret,\n001122334401,impi,99,u,,s3cret,\n\
+                    001122334401,impi,1,u,none,s3cret,\n001122334401,impi,1,u,,s3cret,hex\n\
+                    001122334401,impi,1,u,,s3cret,rot13\n001122334401,impu,1,u,,s3cret,\n001122334401,impi,1,u\n\
+                    001122334401,impi,1,u,,s3cret,\n00:11:22:33:44:01,impi,1,w,,s3cret,\n001122334401,impi,1,u,s3cret,x,\n";
+        let read_text = read(text);
+        let lines: Vec<usize> = read_text.bad.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [2, 3, 4, 5, 6, 7, 8, 9, 11, 12]);
+        assert_eq!(read_text.rows.len(), 1);
+        for (line, reason) in &read_text.bad {
+            // The last one has its secret in a column whose words are public.
+            assert!(*line == 12 || !reason.contains("s3cret"), "{line}: {reason}");
+        }
+        for text in [
+            "s3cret\n",
+            "{\"mac\": s3cret}",
+            "{\"s3cret\": 1}",
+            "{\"mac\":1,\"impis\":\"s3cret\"}",
+            "",
+        ] {
+            let bad = read(text).bad;
+            assert!(!bad.is_empty() && !bad[0].1.contains("s3cret"), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Bootstrapping: who may fetch credentials, what the document says, and what tells a device to ask (seed 003 §6.6.5).
+
+mod authorise;
+mod document;
+mod trigger;
+
+pub use authorise::{Allowed, Facts, Refusal, Rules, authorise, is_blocked};
+pub use document::{Document, DocumentError, Facing};
+pub use trigger::{Triggers, told_by, trigger_varbinds};

@@ -1,0 +1,305 @@
+//! What tells a device to bootstrap: two objects, in its configuration file or by SET (seed 003 §6.6.5; fact sheet
+//! provisioning §7, objects and order of events CERTAIN).
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::model::{Device, Family};
+use crate::provisioning::Policy;
+use crate::provisioning::file::reachable;
+use crate::settings::Trigger;
+use crate::value::{Oid, unhex};
+use crate::wire::snmp::{Value, VarBind};
+use crate::wire::tlv::{DeviceFile, Element};
+
+/// pktcEUECBEnable.0: TruthValue; true starts bootstrapping.
+const ENABLE: &[u32] = &[1, 3, 6, 1, 4, 1, 4491, 2, 2, 10, 3, 1, 1, 7, 0];
+/// pktcEUECBData.0: the URI, at most 1023 octets.
+const DATA: &[u32] = &[1, 3, 6, 1, 4, 1, 4491, 2, 2, 10, 3, 1, 1, 8, 0];
+/// The capability of TLV 5 that says whether the device can bootstrap.
+const CAPABILITY: u8 = 26;
+/// The path of the URI that is made. Whatever path is asked for, a device gets its own document.
+const PATH: &str = "/eue";
+/// The device's variable that adds the trigger to its file (`yes`), or leaves it out (`no`), whatever the settings say.
+const WANTED: &str = "bootstrap";
+/// The device's variable that names the listener it is sent to: `modern` or `legacy`.
+const WORLD: &str = "bootstrap_tls";
+
+/// Whom the operator wants to bootstrap, and where.
+#[derive(Debug, Clone, Default)]
+pub struct Triggers {
+    /// To which files the trigger is added.
+    pub added: Trigger,
+    /// The operator's URI, which stands for all others.
+    pub url: Option<String>,
+    /// The listeners for TLS 1.2 and 1.3.
+    pub modern: Vec<SocketAddr>,
+    /// The listeners for the suites that PacketCable mandates.
+    pub legacy: Vec<SocketAddr>,
+}
+
+impl Triggers {
+    /// The URI that this device is sent to, which spoke to the server at `local`; `None` where no listener has its family.
+    /// A device is sent to the suites that PacketCable mandates where they are offered, for those it has.
+    pub fn url(&self, device: &Device, local: IpAddr, policy: &Policy) -> Option<String> {
+        if let Some(url) = &self.url {
+            return Some(url.clone());
+        }
+        let family = Family::of(local);
+        let mut worlds = [&self.legacy, &self.modern];
+        if device.vars.get(WORLD).is_some_and(|world| world == "modern") {
+            worlds.reverse();
+        }
+        let (host, port) = worlds
+            .into_iter()
+            .find_map(|listeners| reachable(listeners, local, family, policy))?;
+        Some(match port {
+            443 => format!("https://{host}{PATH}"),
+            port => format!("https://{host}:{port}{PATH}"),
+        })
+    }
+
+    /// Whether the device's file is to tell it to bootstrap, unless its template has decided.
+    pub fn wants(&self, device: &Device, type_identifier: Option<&str>) -> bool {
+        match device.vars.get(WANTED).map(String::as_str) {
+            Some("yes") => true,
+            Some("no") => false,
+            _ => match self.added {
+                Trigger::Always => true,
+                Trigger::Never => false,
+                Trigger::Capable => type_identifier.is_some_and(is_capable),
+            },
+        }
+    }
+
+    /// Adds the trigger to a device's file. A template that sets either object itself has decided.
+    pub fn add_to(&self, file: &mut DeviceFile, device: &Device, local: IpAddr, policy: &Policy) {
+        let decided = file
+            .varbinds()
+            .any(|v| v.name.arcs() == ENABLE || v.name.arcs() == DATA);
+        if decided {
+            return;
+        }
+        if let Some(url) = self.url(device, local, policy) {
+            for varbind in trigger_varbinds(&url) {
+                file.push(Element::varbind(varbind));
+            }
+        }
+    }
+}
+
+/// The two objects, in the order in which they are to be set: where, then that it is to be done.
+pub fn trigger_varbinds(url: &str) -> [VarBind; 2] {
+    [
+        VarBind::new(object(DATA), Value::OctetString(url.as_bytes().to_vec())),
+        VarBind::new(object(ENABLE), Value::Integer(1)),
+    ]
+}
+
+fn object(arcs: &[u32]) -> Oid {
+    Oid::new(arcs).unwrap_or_else(|_| unreachable!("the constants of this file are object identifiers"))
+}
+
+/// Where a file tells its device to bootstrap: pktcEUECBData, where pktcEUECBEnable is true.
+pub fn told_by(file: &DeviceFile) -> Option<String> {
+    let find = |arcs: &[u32]| file.varbinds().find(|varbind| varbind.name.arcs() == arcs);
+    match (&find(ENABLE)?.value, &find(DATA)?.value) {
+        (Value::Integer(1), Value::OctetString(url)) => String::from_utf8(url.clone()).ok(),
+        _ => None,
+    }
+}
+
+/// Whether DHCP option 60, as a device repeats it, says capability 5.26 = 1: a text, a colon, and TLV 5 as hexadecimal
+/// digits.
+fn is_capable(type_identifier: &str) -> bool {
+    let digits = type_identifier
+        .split_once(':')
+        .map(|(_, digits)| digits.trim_end_matches('\0'));
+    let Some(octets) = digits.and_then(unhex) else {
+        return false;
+    };
+    let [5, length, rest @ ..] = octets.as_slice() else {
+        return false;
+    };
+    let mut rest = rest.get(..usize::from(*length)).unwrap_or(rest);
+    while let [kind, length, after @ ..] = rest {
+        let Some((value, next)) = after.split_at_checked(usize::from(*length)) else {
+            return false;
+        };
+        if *kind == CAPABILITY {
+            return value == [1];
+        }
+        rest = next;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mib::MibDialect;
+    use crate::model::{Delivery, Flow};
+    use crate::value::{Fqdn, MacAddress, Timestamp};
+    use proptest::prelude::*;
+
+    fn device(vars: &[(&str, &str)]) -> Device {
+        Device {
+            mac: MacAddress([0, 1, 2, 3, 4, 5]),
+            fqdn: "a.example.net".parse().unwrap(),
+            flow: Flow::Hybrid,
+            mib: MibDialect::Ietf,
+            addresses: Vec::new(),
+            template: None,
+            vars: vars.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect(),
+            overrides: Default::default(),
+            delivery: Delivery::Tftp,
+            public_key_sha1: None,
+            created: Timestamp(0),
+        }
+    }
+
+    fn triggers(added: Trigger) -> Triggers {
+        let sockets = |port: u16| {
+            vec![
+                format!("192.0.2.1:{port}").parse().unwrap(),
+                format!("[::]:{port}").parse().unwrap(),
+            ]
+        };
+        Triggers {
+            added,
+            url: None,
+            modern: sockets(443),
+            legacy: sockets(4433),
+        }
+    }
+
+    fn policy(url_host: Option<Fqdn>) -> Policy {
+        Policy {
+            url_host,
+            ..crate::provisioning::tests::policy()
+        }
+    }
+
+    const CAPABLE: &str = "pktc2.0:05100101020301000401011202000 71a0101";
+
+    fn added(triggers: &Triggers, device: &Device, capabilities: &str) -> Vec<VarBind> {
+        let mut file = DeviceFile {
+            elements: vec![Element::Start, Element::End],
+            trailing: Vec::new(),
+        };
+        let capabilities = capabilities.replace(' ', "");
+        if triggers.wants(device, Some(&capabilities)) {
+            triggers.add_to(&mut file, device, "192.0.2.1".parse().unwrap(), &policy(None));
+        }
+        assert_eq!(file.elements.last(), Some(&Element::End), "before the end");
+        file.varbinds().cloned().collect()
+    }
+
+    #[test]
+    fn seed003_6_6_5_both_objects_for_devices_that_can() {
+        let file = added(&triggers(Trigger::Capable), &device(&[]), CAPABLE);
+        assert_eq!(file, trigger_varbinds("https://192.0.2.1:4433/eue"));
+        // The fact sheet's sample of pktcEUECBEnable, octet by octet.
+        let encoded = DeviceFile {
+            elements: vec![Element::varbind(file[1].clone())],
+            trailing: Vec::new(),
+        }
+        .encode()
+        .unwrap();
+        assert_eq!(
+            encoded,
+            unhex("0b163014060f2b06010401a30b02020a0301010700020101").unwrap()
+        );
+        for other in [
+            "pktc2.0:05031a0100",
+            "pktc2.0:0503010101",
+            "pktc1.5:",
+            "pktc2.0:05ff1a01",
+            "x",
+            "",
+        ] {
+            assert!(
+                added(&triggers(Trigger::Capable), &device(&[]), other).is_empty(),
+                "{other}"
+            );
+        }
+    }
+
+    #[test]
+    fn settings_device_and_template_switch_it() {
+        let none = |added: Vec<VarBind>| added.is_empty();
+        assert!(none(added(&triggers(Trigger::Never), &device(&[]), CAPABLE)));
+        assert!(!none(added(&triggers(Trigger::Always), &device(&[]), "")));
+        assert!(none(added(
+            &triggers(Trigger::Always),
+            &device(&[("bootstrap", "no")]),
+            CAPABLE
+        )));
+        assert!(!none(added(
+            &triggers(Trigger::Never),
+            &device(&[("bootstrap", "yes")]),
+            ""
+        )));
+        let own = VarBind::new(object(ENABLE), Value::Integer(2));
+        let mut file = DeviceFile {
+            elements: vec![Element::Start, Element::varbind(own.clone()), Element::End],
+            trailing: Vec::new(),
+        };
+        triggers(Trigger::Always).add_to(&mut file, &device(&[]), "192.0.2.1".parse().unwrap(), &policy(None));
+        assert_eq!(file.varbinds().collect::<Vec<_>>(), [&own], "the template has decided");
+    }
+
+    #[test]
+    fn the_uri_is_one_the_device_can_reach() {
+        let url = |triggers: &Triggers, vars, local: &str, host| {
+            triggers.url(&device(vars), local.parse().unwrap(), &policy(host))
+        };
+        let both = triggers(Trigger::Capable);
+        assert_eq!(
+            url(&both, &[("bootstrap_tls", "modern")], "192.0.2.1", None).as_deref(),
+            Some("https://192.0.2.1/eue")
+        );
+        assert_eq!(
+            url(&both, &[], "2001:db8::1", None).as_deref(),
+            Some("https://[2001:db8::1]:4433/eue")
+        );
+        let named = Some("cb.example.net".parse().unwrap());
+        assert_eq!(
+            url(&both, &[], "2001:db8::1", named).as_deref(),
+            Some("https://cb.example.net:4433/eue")
+        );
+        let modern = Triggers {
+            legacy: Vec::new(),
+            ..both.clone()
+        };
+        assert_eq!(
+            url(&modern, &[], "192.0.2.1", None).as_deref(),
+            Some("https://192.0.2.1/eue")
+        );
+        assert_eq!(url(&Triggers::default(), &[], "192.0.2.1", None), None);
+        let told = Triggers {
+            url: Some("https://x/y".into()),
+            ..Triggers::default()
+        };
+        assert_eq!(url(&told, &[], "192.0.2.1", None).as_deref(), Some("https://x/y"));
+    }
+
+    #[test]
+    fn a_device_reads_what_it_is_told() {
+        let mut file = DeviceFile {
+            elements: vec![Element::Start, Element::End],
+            trailing: Vec::new(),
+        };
+        assert_eq!(told_by(&file), None);
+        for varbind in trigger_varbinds("https://x/y") {
+            file.push(Element::varbind(varbind));
+        }
+        assert_eq!(told_by(&file).as_deref(), Some("https://x/y"));
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_capabilities_never_panic(text in "[a-z]{0,4}:?([0-9a-f]{2}){0,40}") {
+            is_capable(&text);
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! How much of the server one peer, and all peers together, may take: connections by source, and time by stage.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use crate::settings::Bootstrap;
+
+/// What is read and thrown away of a peer that was refused, so that it sees the alert before the connection is gone.
+const LAST_OCTETS: usize = 64 << 10;
+/// How long that may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// The operator's limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Limits {
+    /// The longest TLS handshake.
+    pub handshake: Duration,
+    /// The longest a request may take to arrive once it has begun, and its answer to be taken.
+    pub request: Duration,
+    /// The longest wait for the next request.
+    pub idle: Duration,
+    /// Connections at once.
+    pub connections: usize,
+    /// Connections at once of one source; 0 sets no limit.
+    pub per_source: usize,
+}
+
+impl Limits {
+    /// Those of `[bootstrap]`.
+    pub fn new(settings: &Bootstrap) -> Self {
+        Self {
+            handshake: settings.handshake_timeout,
+            request: settings.request_timeout,
+            idle: settings.idle_timeout,
+            connections: settings.connections,
+            per_source: settings.connections_per_source,
+        }
+    }
+}
+
+/// Counts the connections that are open, by source. An IPv6 source is its /64, which one host has to itself.
+#[derive(Debug)]
+pub struct Gate {
+    connections: usize,
+    per_source: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    all: usize,
+    by_source: HashMap<IpAddr, usize>,
+}
+
+/// A connection that was let in; it counts until this is dropped.
+#[derive(Debug)]
+pub struct Pass {
+    gate: Arc<Gate>,
+    source: IpAddr,
+}
+
+impl Gate {
+    /// A gate with these limits.
+    pub fn new(limits: &Limits) -> Arc<Self> {
+        Arc::new(Self {
+            connections: limits.connections,
+            per_source: limits.per_source,
+            open: Mutex::default(),
+        })
+    }
+
+    /// Whether a connection is open.
+    pub fn is_busy(&self) -> bool {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).all > 0
+    }
+
+    /// Lets a connection in.
+    ///
+    /// # Errors
+    /// A fixed word for the limit that is reached.
+    pub fn admit(self: &Arc<Self>, source: IpAddr) -> Result<Pass, &'static str> {
+        let source = source_of(source);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.all >= self.connections {
+            return Err("too_many_connections");
+        }
+        let count = open.by_source.entry(source).or_default();
+        if self.per_source > 0 && *count >= self.per_source {
+            return Err("too_many_of_source");
+        }
+        *count += 1;
+        open.all += 1;
+        Ok(Pass {
+            gate: Arc::clone(self),
+            source,
+        })
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut open = self.gate.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.all = open.all.saturating_sub(1);
+        if let Some(count) = open.by_source.get_mut(&self.source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                open.by_source.remove(&self.source);
+            }
+        }
+    }
+}
+
+fn source_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address => address,
+    }
+}
+
+/// Where a connection stands: what it waits for, and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Idle,
+    Request,
+    Answer,
+}
+
+/// A stream whose peer has a limited time for each stage: the wait for a request, the request, the taking of the answer.
+/// When the time is over, reads and writes fail with [`io::ErrorKind::TimedOut`].
+pub struct Paced<S> {
+    stream: S,
+    stage: Stage,
+    request: Duration,
+    idle: Duration,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl<S> Paced<S> {
+    /// A stream that waits for its first request.
+    pub fn new(stream: S, limits: &Limits) -> Self {
+        Self {
+            stream,
+            stage: Stage::Idle,
+            request: limits.request,
+            idle: limits.idle,
+            deadline: Box::pin(tokio::time::sleep(limits.idle)),
+        }
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        if self.stage != stage {
+            self.stage = stage;
+            let limit = if stage == Stage::Idle { self.idle } else { self.request };
+            self.deadline.as_mut().reset(Instant::now() + limit);
+        }
+    }
+
+    /// `Pending`, or the error of a peer that took too long.
+    fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.deadline
+            .as_mut()
+            .poll(context)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.stream).poll_read(context, buffer) {
+            Poll::Pending => self.wait(context),
+            ready => {
+                if self.stage == Stage::Idle && buffer.filled().len() > before {
+                    self.enter(Stage::Request);
+                }
+                ready
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        self.enter(Stage::Answer);
+        match Pin::new(&mut self.stream).poll_write(context, octets) {
+            Poll::Pending => self.wait(context),
+            ready => ready,
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.stream).poll_flush(context) {
+            Poll::Pending => self.wait(context),
+            ready => {
+                if self.stage == Stage::Answer {
+                    self.enter(Stage::Idle);
+                }
+                ready
+            }
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.enter(Stage::Answer);
+        match Pin::new(&mut self.stream).poll_shutdown(context) {
+            Poll::Pending => self.wait(context),
+            ready => ready,
+        }
+    }
+}
+
+/// Ends a connection so that its peer can read what was sent last: closing it while octets wait unread would reset it, and
+/// throw the alert away.
+pub async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    let farewell = async {
+        let _ = stream.shutdown().await;
+        let mut buffer = [0; 1024];
+        let mut read = 0;
+        while let Ok(count @ 1..) = tokio::io::AsyncReadExt::read(&mut stream, &mut buffer).await {
+            read += count;
+            if read > LAST_OCTETS {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LAST_WORDS, farewell).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+
+    fn limits() -> Limits {
+        Limits {
+            handshake: Duration::from_secs(1),
+            request: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            connections: 5,
+            per_source: 2,
+        }
+    }
+
+    #[test]
+    fn a_source_and_all_sources_have_so_many_connections() {
+        let gate = Gate::new(&limits());
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let one = gate.admit(address("192.0.2.1")).unwrap();
+        let _two = gate.admit(address("::ffff:192.0.2.1")).unwrap();
+        assert_eq!(gate.admit(address("192.0.2.1")).unwrap_err(), "too_many_of_source");
+        let _three = gate.admit(address("2001:db8:0:1::1")).unwrap();
+        let _four = gate.admit(address("2001:db8:0:1::2")).unwrap();
+        assert_eq!(
+            gate.admit(address("2001:db8:0:1:ffff::3")).unwrap_err(),
+            "too_many_of_source"
+        );
+        let _five = gate.admit(address("2001:db8:0:2::3")).unwrap();
+        assert_eq!(gate.admit(address("192.0.2.9")).unwrap_err(), "too_many_connections");
+        drop(one);
+        assert!(gate.admit(address("192.0.2.1")).is_ok());
+        assert_eq!(
+            gate.open.lock().unwrap().by_source.len(),
+            3,
+            "who has left is not remembered"
+        );
+    }
+
+    #[tokio::test]
+    async fn each_stage_has_its_own_time() {
+        let limits = Limits {
+            request: Duration::from_millis(20),
+            idle: Duration::from_millis(60),
+            ..limits()
+        };
+        let mut buffer = [0; 8];
+        let (_near, far) = tokio::io::duplex(64);
+        let (mut paced, begun) = (Paced::new(far, &limits), Instant::now());
+        let idle = paced.read(&mut buffer).await.unwrap_err();
+        assert_eq!(idle.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() >= limits.idle);
+
+        let (mut near, far) = tokio::io::duplex(64);
+        let mut paced = Paced::new(far, &limits);
+        near.write_all(b"G").await.unwrap();
+        paced.read_exact(&mut buffer[..1]).await.unwrap();
+        assert_eq!(paced.stage, Stage::Request);
+        let slow = paced.read(&mut buffer).await.unwrap_err();
+        assert_eq!(slow.kind(), io::ErrorKind::TimedOut);
+
+        let (mut near, far) = tokio::io::duplex(64);
+        let mut paced = Paced::new(far, &limits);
+        let stuck = paced.write_all(&[0; 1000]).await.unwrap_err();
+        assert_eq!(stuck.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(paced.stage, Stage::Answer);
+        near.read_exact(&mut [0; 64]).await.unwrap();
+        paced.flush().await.unwrap();
+        assert_eq!(
+            paced.stage,
+            Stage::Idle,
+            "an answer that was taken leaves a connection that waits"
+        );
+    }
+}
