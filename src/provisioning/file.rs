@@ -260,7 +260,7 @@ impl FileMaker {
         }
         let context = Context {
             device,
-            family: Family::of(local),
+            family,
             site: &self.site,
             inputs: &inputs,
         };
