@@ -74,6 +74,7 @@ class Server:
             time.sleep(0.1)
             if self.run(WORKS[0] | {"sessions": 1, "downloads": 1}, pid=False):
                 return
+        self.stop()
         sys.exit(f"{self.name} does not serve")
 
     def stop(self):
@@ -135,11 +136,10 @@ class Dnsmasq(Server):
 
 class Hardline(Server):
     def command(self):
-        site, offset = self.folder / "site", 31_000
-        if not site.exists():
-            subprocess.run([HARDLINE, "init", str(site), "--listen", "127.0.0.1", "--port-offset", str(offset)],
-                           check=True, capture_output=True)
-            self.prepare(site)
+        site, offset = self.folder / "site", free_port() % 17_000 + 11_000
+        subprocess.run([HARDLINE, "init", str(site), "--listen", "127.0.0.1", "--port-offset", str(offset)],
+                       check=True, capture_output=True)
+        self.prepare(site)
         return f"127.0.0.1:{offset + 69}", [HARDLINE, "serve", "--config", str(site / "hardline.toml")]
 
     def prepare(self, site):
