@@ -13,7 +13,7 @@ use crate::model::{Device, Family};
 use crate::provisioning::MakeError;
 use crate::settings::CableModemSettings;
 use crate::store::StoreError;
-use crate::template::{BuildError, Fields, Inputs, Resolved, Scalar, TemplateLibrary};
+use crate::template::{Fields, Inputs, Resolved, Scalar, TemplateLibrary};
 use crate::value::{MacAddress, Timestamp};
 use crate::wire::tlv::{CmtsMicList, FileKind, SecretError, SharedSecret, SharedSecrets};
 
@@ -38,15 +38,15 @@ pub enum DynamicError {
     Lookup(#[from] LookupError),
     /// The template does not fit.
     #[error(transparent)]
-    Make(#[from] MakeError),
+    Make(Box<MakeError>),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-impl From<BuildError> for DynamicError {
-    fn from(error: BuildError) -> Self {
-        Self::Make(error.into())
+impl From<MakeError> for DynamicError {
+    fn from(error: MakeError) -> Self {
+        Self::Make(Box::new(error))
     }
 }
 
