@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 packages=(
-    bind9-dnsutils bind9-host tshark snmp snmpd curl sqlite3 openssl perl make gcc libc6-dev
+    bind9-dnsutils bind9-host tshark snmp snmpd curl sqlite3 openssl perl make gcc g++ libc6-dev
     tftp-hpa atftp tftpd-hpa dnsmasq-base busybox
     krb5-user krb5-kdc krb5-admin-server krb5-pkinit libkrb5-dev faketime
     libwrap0 libpcre2-8-0 libcap-ng0 libdb5.3 libedit2 libldap-2.5-0 libsqlite3-0

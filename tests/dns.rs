@@ -7,8 +7,10 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
+use hardline::model::Flow;
 use hardline::settings::Service;
 use support::capture::Capture;
+use support::client::{Eue, World, register};
 use support::server::{Server, hardline};
 
 fn run(program: &str, args: &[&str]) -> String {
@@ -381,4 +383,57 @@ fn tshark_reads_every_answer() {
     );
     let srv = read("dns.srv.target", &["dns.srv.target"]);
     assert_eq!(srv.trim(), "kdc.pktc.example.net");
+}
+
+#[test]
+fn a_foreign_provisioning_server_is_found_by_its_name() {
+    let (mut own, mut other) = (
+        Server::install(),
+        Server::install_with(&["--domain", "other.example.net"]),
+    );
+    let port = own.v4(Service::Fqdn).port();
+    other.edit(
+        "hardline.toml",
+        "[fqdn]\nenabled = true\nlisten = [\"127.0.0.1\", \"::1\"]",
+        &format!("[fqdn]\nenabled = true\nlisten = [\"127.0.0.77:{port}\"]"),
+    );
+    own.edit(
+        "hardline.toml",
+        "#= records = []",
+        "records = [\"prov.other.example.net A 127.0.0.77\"]\nzones = [\"other.example.net\"]",
+    );
+    let dns = own.v4(Service::Dns);
+    own.edit("hardline.toml", "#= servers = []", &format!("servers = [\"{dns}\"]"));
+    let world = World::of(&own);
+    let device = world.device(1, Flow::Secure);
+    register(&other, &device, &[]);
+    let known = world.misled(|known| known.prov_fqdn = "prov.other.example.net".parse().unwrap());
+    let eue = Eue::new(device, known);
+
+    own.start();
+    other.start();
+    let refused = eue.ticket().unwrap_err().to_string();
+    assert!(
+        refused.contains("KRB-ERROR 7"),
+        "without a key nobody is asked: {refused}"
+    );
+    let keytab = other.site().join("keytab");
+    let keytab = keytab.to_str().unwrap();
+    for (server, command) in [(&other, "export"), (&own, "import")] {
+        let config = server.config();
+        let done = hardline(&[
+            "keytab",
+            command,
+            "--config",
+            config.to_str().unwrap(),
+            "--file",
+            keytab,
+        ]);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    // Keys that were imported are seen within moments.
+    own.hang_up();
+    let ticket = eue.ticket().unwrap_or_else(|fault| panic!("{fault}: {}", own.stderr()));
+    let service = ticket.ticket.service().to_string();
+    assert!(service.starts_with("mtaprovsrvr/prov.other.example.net"), "{service}");
 }

@@ -57,7 +57,11 @@ async fn serve(args: &Args, mut settings: Settings, as_json: bool) -> Result<(),
             _ = hang_up.recv() => {}
         }
         // Nothing is given up before the new settings are known to be usable.
-        let fresh = match Settings::load(&args.config.config) {
+        let usable = |fresh: Settings| Ok(server::rehearse(&fresh).map(|()| fresh)?);
+        let fresh = match Settings::load(&args.config.config)
+            .map_err(CliError::from)
+            .and_then(usable)
+        {
             Ok(fresh) => fresh,
             Err(error) => {
                 tracing::error!(%error, "not reloaded: the settings in use stay");

@@ -260,7 +260,7 @@ impl FileMaker {
         }
         let context = Context {
             device,
-            family,
+            family: Family::of(local),
             site: &self.site,
             inputs: &inputs,
         };

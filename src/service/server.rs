@@ -58,6 +58,8 @@ use crate::wire::tftp::{Limits, Pace};
 const IN_FLIGHT: usize = 8_192;
 /// Connections to the KDC at once.
 const KDC_CONNECTIONS: usize = 1_024;
+/// DNS queries that are handled at once: each reads the database, whose readers the other services need as well.
+const DNS_IN_FLIGHT: usize = 256;
 /// Connections to the DNS server at once.
 const DNS_CONNECTIONS: usize = 512;
 /// Attempts that are carried on when the server starts.
@@ -146,6 +148,19 @@ pub struct Running {
     core: Arc<Core>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+}
+
+/// Reads every file that the settings name, as [`start`] does, and starts nothing: what fails here would fail there.
+///
+/// # Errors
+/// [`StartError::File`].
+pub fn rehearse(settings: &Settings) -> Result<(), StartError> {
+    if settings.kdc.enabled {
+        kdc(settings)?;
+    }
+    profile(settings)?;
+    static_root(settings)?;
+    Ok(())
 }
 
 /// Opens the store and every listener, then starts the services.
@@ -762,7 +777,7 @@ fn serve_dns(
             .clone()
             .answer(datagram.payload, datagram.peer, dns::Protocol::Udp)
     };
-    let permits = Arc::new(Semaphore::new(IN_FLIGHT));
+    let permits = Arc::new(Semaphore::new(DNS_IN_FLIGHT));
     udp::serve(Service::Dns, sockets, &permits, stopped, handle, tasks);
     let connections = Arc::new(Semaphore::new(DNS_CONNECTIONS));
     for listener in listeners {

@@ -42,6 +42,11 @@ struct Process {
 impl Server {
     /// An installation on which nothing runs yet.
     pub fn install() -> Self {
+        Self::install_with(&[])
+    }
+
+    /// The same, with more arguments of `hardline init`.
+    pub fn install_with(more: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let offset = free_offset().to_string();
         let server = Self {
@@ -49,7 +54,9 @@ impl Server {
             process: None,
             past: String::new(),
         };
-        let made = hardline(&["init", server.site().to_str().expect("UTF-8"), "--port-offset", &offset]);
+        let site = server.site();
+        let arguments = ["init", site.to_str().expect("UTF-8"), "--port-offset", &offset];
+        let made = hardline(&[&arguments, more].concat());
         assert!(made.status.success(), "init: {}", text(&made.stderr));
         server
     }
@@ -168,6 +175,27 @@ impl Server {
             let _ = process.child.wait();
             self.past.push_str(&process.stderr.lock().expect("no panic"));
         }
+    }
+
+    /// Sends SIGHUP, and waits until the server says what came of it: whether it reloaded.
+    pub fn hang_up(&self) -> bool {
+        let process = self.process.as_ref().expect("a server was started");
+        let said = |what: &str| self.stderr().matches(what).count();
+        let before = (said("reloaded"), said("not reloaded"));
+        let sent = Command::new("kill")
+            .args(["-HUP", &process.child.id().to_string()])
+            .status();
+        assert!(sent.is_ok_and(|status| status.success()), "SIGHUP");
+        let deadline = Instant::now() + PATIENCE;
+        while said("reloaded") == before.0 {
+            assert!(
+                Instant::now() < deadline,
+                "nothing is said of SIGHUP: {}",
+                self.stderr()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        said("not reloaded") == before.1
     }
 
     /// Ends the server by SIGTERM; how it ended, and how long that took.

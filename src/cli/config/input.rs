@@ -84,7 +84,6 @@ fn from_template(path: &Path, text: &str, names: &Names) -> Result<ConfigFile, C
         addresses: Vec::new(),
         template: None,
         vars: Default::default(),
-        overrides: Default::default(),
         delivery: Default::default(),
         public_key_sha1: None,
         created: Timestamp::default(),
@@ -98,7 +97,11 @@ fn from_template(path: &Path, text: &str, names: &Names) -> Result<ConfigFile, C
         notification_port: 162,
         vars: Default::default(),
     };
-    let context = Context::new(&device, Family::V4, &site);
+    let context = Context {
+        device: &device,
+        family: Family::V4,
+        site: &site,
+    };
     let file = library.build(&name, &context).map_err(|error| failed(&error))?;
     let octets = file.encode().map_err(|error| impossible(&error))?;
     ConfigFile::decode(&octets).map_err(|error| impossible(&error))

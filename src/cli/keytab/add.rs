@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::{ConfigArg, principal, replace, show};
+use super::{ConfigArg, principal, retire, show};
 use crate::cli::CliError;
 use crate::settings::Settings;
 use crate::store::{ServiceKey, SqliteStore, Store};
@@ -59,7 +59,8 @@ pub(super) async fn add(
         Ok(new_key(&principal, kvno, *etype, key))
     };
     let keys: Vec<ServiceKey> = etypes.iter().map(key).collect::<Result<_, CliError>>()?;
-    replace(settings, store, keys).await?;
+    store.put_keys(keys).await?;
+    retire(settings, store).await?;
     show(settings, &store.keys(&principal.name).await?, as_json)
 }
 

@@ -282,7 +282,6 @@ mod tests {
             peer: "192.0.2.1:161".parse().unwrap(),
             session: None,
             enrollment: None,
-            type_identifier: None,
             file: None,
             version: 1,
         };

@@ -30,6 +30,12 @@ pub enum DerError {
         /// The identifier octet that stands there.
         found: u8,
     },
+    /// The identifier octet of an element within says primitive where the type is constructed, or the reverse.
+    #[error("the identifier octet {0:#04x} has the wrong form")]
+    Form(u8),
+    /// Elements lie within elements, deeper than in any Kerberos message.
+    #[error("more than {MAX_DEPTH} elements lie within each other")]
+    Depth,
     /// Octets follow an element that must stand alone.
     #[error("{0} octets follow the element")]
     Trailing(usize),
@@ -132,8 +138,35 @@ pub(super) fn wrap(identifier: u8, content: &[u8]) -> Vec<u8> {
     element
 }
 
+/// How deep elements may lie within each other. The messages here have some twenty.
+const MAX_DEPTH: u32 = 48;
+
+/// Checks the form of the first element of `input` and of all within it. Every tag of Kerberos that is not universal is
+/// explicit, hence constructed; of the universal ones SEQUENCE and SET are (X.690 §8.1.2.5). The decoder overlooks a wrong
+/// form, which would let octets be changed on the way that no key protects.
+fn check_forms(input: &[u8], depth: u32) -> Result<usize, DerError> {
+    const SEQUENCE: u8 = 0x10;
+    const SET: u8 = 0x11;
+    let Header { identifier, start, end } = header(input)?;
+    let constructed = identifier & 0x20 != 0;
+    let is_universal = identifier & 0xc0 == 0;
+    if constructed != (!is_universal || matches!(identifier & 0x1f, SEQUENCE | SET)) {
+        return Err(DerError::Form(identifier));
+    }
+    if constructed {
+        let within = depth.checked_sub(1).ok_or(DerError::Depth)?;
+        let mut rest = input.get(start..end).unwrap_or_default();
+        while !rest.is_empty() {
+            let length = check_forms(rest, within)?;
+            rest = rest.get(length..).unwrap_or_default();
+        }
+    }
+    Ok(end)
+}
+
 /// The value of type `T`, called `what`, that `input` encodes and nothing else.
 pub(super) fn decode<T: Decode>(what: &'static str, input: &[u8]) -> Result<T, DerError> {
+    check_forms(input, MAX_DEPTH)?;
     rasn::der::decode(input).map_err(|error| DerError::Content {
         what,
         reason: error.to_string(),
@@ -177,6 +210,18 @@ mod tests {
         ] {
             assert!(split_der(octets).is_err(), "{octets:02x?}");
         }
+    }
+
+    #[test]
+    fn forms_are_checked_all_the_way_down() {
+        let forms = |octets: &[u8]| check_forms(octets, MAX_DEPTH);
+        assert_eq!(forms(&[0x6e, 5, 0x30, 3, 2, 1, 7]), Ok(7));
+        assert_eq!(forms(&[0x4e, 5, 0x30, 3, 2, 1, 7]), Err(DerError::Form(0x4e)));
+        assert_eq!(forms(&[0x6e, 5, 0x10, 3, 2, 1, 7]), Err(DerError::Form(0x10)));
+        assert_eq!(forms(&[0x6e, 5, 0x30, 3, 0x22, 1, 7]), Err(DerError::Form(0x22)));
+        assert!(forms(&[0x30, 3, 0xa0, 2, 1]).is_err());
+        let deep = (0..60).fold(Vec::new(), |within, _| wrap(0x30, &within));
+        assert_eq!(forms(&deep), Err(DerError::Depth));
     }
 
     proptest! {
