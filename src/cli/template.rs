@@ -17,7 +17,8 @@ use crate::service::lookup::Lookups;
 use crate::service::{server, templates};
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::template::{Fields, FileView, Resolved, Scalar, TemplateLibrary, cable_modem_text, decode_text};
+use crate::template::{Fields, Resolved, Scalar, TemplateLibrary, cable_modem_text, decode_text};
+use crate::text::FileView;
 use crate::value::{MacAddress, hex};
 use crate::wire::tlv::{ConfigFile, DeviceFile, FileKind};
 
@@ -304,16 +305,11 @@ fn shown(
             let mut document = json!({
                 "template": *resolved.template, "kind": kind, "octets": octets.len(), "hex": hex(octets),
             });
-            if kind == FileKind::Device {
-                let file = DeviceFile::decode(octets).map_err(|error| unreadable(&error))?;
-                let view = serde_json::to_value(FileView::new(&file, names));
-                let view = view.map_err(|error| CliError::Failed(format!("JSON: {error}")))?;
-                if let (Some(document), serde_json::Value::Object(view)) = (document.as_object_mut(), view) {
-                    document.extend(view);
-                }
-            } else {
-                let file = ConfigFile::decode_as(kind, octets).map_err(|error| unreadable(&error))?;
-                document["text"] = json!(cable_modem_text(&file, names));
+            let file = ConfigFile::decode_as(kind, octets).map_err(|error| unreadable(&error))?;
+            let view = serde_json::to_value(FileView::new(&file, names));
+            let view = view.map_err(|error| CliError::Failed(format!("JSON: {error}")))?;
+            if let (Some(document), serde_json::Value::Object(view)) = (document.as_object_mut(), view) {
+                document.extend(view);
             }
             format!("{document}\n").into_bytes()
         }

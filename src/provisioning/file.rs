@@ -15,7 +15,7 @@ use crate::profile::{HashOver, Profile};
 use crate::settings::FileEncryption;
 use crate::store::Change;
 use crate::template::{BuildError, Context, Inputs, OverrideError, Overrides, SharedLibrary, Site, TemplateLibrary};
-use crate::value::{Random, Secret, Timestamp};
+use crate::value::{Random, Timestamp};
 use crate::wire::tlv::{
     self, CipherError, DecodeError, DeviceFile, EncodeError, EncryptAlgorithm, FileHash, FileKey, HashAlgorithm,
 };
@@ -159,17 +159,14 @@ impl FileMaker {
         let plain = self.with_trigger(plain, device, capabilities, local, policy)?.to_vec();
         let algorithm = self.algorithm(device)?;
         let form = self.profile.file_form;
-        let (octets, key) = if algorithm == EncryptAlgorithm::None {
-            (plain.clone(), Secret::default())
-        } else {
-            let key = FileKey::generate(algorithm, form.iv, random);
-            (tlv::cipher::encrypt(&plain, &key, form, random)?, key.material())
+        let key = FileKey::generate(algorithm, form.iv, random);
+        let (octets, delivered) = tlv::cipher::encrypt_and_hash(&plain, &key, form, random, HashAlgorithm::Sha1)?;
+        let key = key.material();
+        let hash = match self.profile.hash_over {
+            HashOver::Delivered => delivered,
+            HashOver::Plaintext => FileHash::of(&plain, HashAlgorithm::Sha1),
         };
-        let hashed = match self.profile.hash_over {
-            HashOver::Delivered => &octets,
-            HashOver::Plaintext => &plain,
-        };
-        let hash = FileHash::of(hashed, HashAlgorithm::Sha1).octets().to_vec();
+        let hash = hash.octets().to_vec();
         let name = own_file_name(device.mac, random);
         let url = self.url(device, local, policy, &name)?.to_string();
         let size = octets.len();

@@ -42,5 +42,5 @@ pub use library::{Source, TemplateInfo, TemplateLibrary};
 pub use naming::Resolved;
 pub use overrides::{OverrideError, OverrideReason, Overrides};
 pub use shared::SharedLibrary;
-pub use show::{FileView, cable_modem_text, decode_text};
+pub use show::{cable_modem_text, decode_text};
 pub use value::{ValueError, ValueType};

@@ -1,112 +1,22 @@
-//! A file as text and as data for a person or a program to read, with MIB names.
+//! A file in the language of templates, with MIB names.
 
 use std::fmt::Write;
-
-use serde::Serialize;
 
 use super::value::ValueType;
 use crate::mib::{Base, IndexValue, Names, Object, Syntax};
 use crate::value::{Oid, hex};
 use crate::wire::snmp::varbind::{Value, VarBind};
-use crate::wire::tlv::conform::type_name;
 use crate::wire::tlv::{
     Body, ConfigFile, Definition, DeviceFile, Element, Encoded, FileKind, NotificationReceiver, ReceiverKind,
     ReceiverSetting, Tlv,
 };
 
-/// A file for serialisation: an object with `elements` and, where there are any, `trailing` octets in hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FileView {
-    /// The TLVs in their order.
-    pub elements: Vec<ElementView>,
-    /// What follows the end delimiter.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub trailing: String,
-}
-
-/// A TLV for serialisation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ElementView {
-    /// Its type.
-    pub tlv: u8,
-    /// TLV 11 and 64: the instance by its MIB name, where a module has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub object: Option<String>,
-    /// TLV 11 and 64: the instance in numbers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub oid: Option<String>,
-    /// TLV 11 and 64: the type of the value, as templates spell it.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<&'static str>,
-    /// The value as text.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
-    /// TLV 38 and 43: the settings.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub settings: Vec<SettingView>,
-}
-
-/// A setting of TLV 38 or 43 for serialisation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SettingView {
-    /// Its type.
-    pub tlv: u8,
-    /// Its name in templates.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<&'static str>,
+/// A setting of TLV 38.
+struct SettingView {
+    /// Its name in templates, where it has one.
+    name: Option<&'static str>,
     /// Its value as text; octets in hexadecimal.
-    pub value: String,
-}
-
-impl FileView {
-    /// The view of a file.
-    pub fn new(file: &DeviceFile, names: &Names) -> Self {
-        Self {
-            elements: file
-                .elements
-                .iter()
-                .map(|element| ElementView::new(element, names))
-                .collect(),
-            trailing: hex(&file.trailing),
-        }
-    }
-}
-
-impl ElementView {
-    fn new(element: &Element, names: &Names) -> Self {
-        let mut view = Self {
-            tlv: element.kind(),
-            object: None,
-            oid: None,
-            kind: None,
-            value: None,
-            settings: Vec::new(),
-        };
-        match element {
-            Element::Start => view.value = Some("start".to_owned()),
-            Element::End => view.value = Some("end".to_owned()),
-            Element::VarBind(varbind) | Element::LongVarBind(varbind) => {
-                let (kind, value) = written(&varbind.value, names.syntax_of(&varbind.name));
-                view.object = leaf(&varbind.name, names).map(|_| names.display(&varbind.name));
-                view.oid = Some(varbind.name.to_string());
-                view.kind = Some(kind.map_or_else(|| type_name(&varbind.value), ValueType::word));
-                view.value = Some(value);
-            }
-            Element::NotificationReceiver(receiver) => {
-                view.settings = receiver.settings.iter().map(setting_view).collect();
-            }
-            Element::VendorSpecific(vendor) => {
-                let settings = vendor.settings.iter().map(|setting| SettingView {
-                    tlv: setting.kind,
-                    name: (setting.kind == 8).then_some("oui"),
-                    value: hex(&setting.value),
-                });
-                view.settings = settings.collect();
-            }
-            Element::Unknown { value, .. } => view.value = Some(hex(value)),
-        }
-        view
-    }
+    value: String,
 }
 
 fn setting_view(setting: &ReceiverSetting) -> SettingView {
@@ -124,11 +34,7 @@ fn setting_view(setting: &ReceiverSetting) -> SettingView {
         },
         ReceiverSetting::Unknown { value, .. } => (None, hex(value)),
     };
-    SettingView {
-        tlv: setting.kind(),
-        name,
-        value,
-    }
+    SettingView { name, value }
 }
 
 fn kind_word(kind: ReceiverKind) -> String {

@@ -399,26 +399,6 @@ fn a_listing_builds_the_same_file_again() {
     }
 }
 
-#[test]
-fn the_view_for_programs_has_names_and_numbers() {
-    let file = build(
-        "mib pktcEUEDevOpRowStatus.1 rowstatus createAndGo\nreceiver\nport 162\nend\ntlv 9 hex 0a",
-        &[],
-    );
-    let view = FileView::new(&file.unwrap(), Names::embedded());
-    assert_eq!(
-        serde_json::to_value(view).unwrap(),
-        serde_json::json!({"elements": [
-            {"tlv": 254, "value": "start"},
-            {"tlv": 11, "object": "CL-PKTC-EUE-DEV-MIB::pktcEUEDevOpRowStatus.1",
-             "oid": "1.3.6.1.4.1.4491.2.2.10.3.1.1.2.1.11.1", "type": "rowstatus", "value": "createAndGo"},
-            {"tlv": 38, "settings": [{"tlv": 2, "name": "port", "value": "162"}]},
-            {"tlv": 9, "value": "0a"},
-            {"tlv": 254, "value": "end"},
-        ]})
-    );
-}
-
 proptest! {
     #[test]
     fn any_octets_that_are_a_file_have_a_listing_that_builds_them(

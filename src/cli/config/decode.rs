@@ -31,7 +31,7 @@ pub struct Args {
 /// The forms that a file is shown in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Shape {
-    /// A device's file in the language of templates, a modem's in that of the docsis encoder
+    /// Our own language, that of templates
     Text,
     /// JSON
     Json,
@@ -52,7 +52,7 @@ pub fn run(args: &Args, names: NamesRef<'_>, as_json: bool) -> Result<(), CliErr
     let text = match shape {
         Shape::Text => match DeviceFile::decode(&input.octets) {
             Ok(file) if input.file.kind == FileKind::Device => template::decode_text(&file, names),
-            _ => docsis::write(&input.file, names),
+            _ => template::cable_modem_text(&input.file, names),
         },
         Shape::Json => {
             let view = FileView::new(&input.file, names);

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::super::{CliError, pki};
 use crate::mib::{MibDialect, Names};
-use crate::model::{Device, Family, Flow};
-use crate::template::{Context, Site, TemplateLibrary};
+use crate::model::Family;
+use crate::template::{Context, Inputs, Site, Source, TemplateLibrary};
 use crate::text::{FileView, Format, Resolver, docsis};
-use crate::value::Timestamp;
-use crate::wire::tlv::{ConfigFile, SharedSecret, SharedSecrets};
+use crate::wire::tlv::{ConfigFile, FileKind, SharedSecret, SharedSecrets};
 
 /// A file that was read.
 pub struct Input {
@@ -70,41 +69,46 @@ pub fn read(path: &Path, names: &Names, dialect: Option<MibDialect>) -> Result<I
     Ok(Input { file, octets, format })
 }
 
-/// Builds a template for nobody: a device without a record, whose flow adds nothing.
+/// Builds a template for nobody: what the engine adds to the file of a device with a record is left out, and so are a
+/// modem's MICs, which whoever encodes it adds.
 fn from_template(path: &Path, text: &str, names: &Names) -> Result<ConfigFile, CliError> {
+    const NAME: &str = "file to encode";
+    const BARE: &str = "\nauto cm-mic off\nauto cmts-mic off\nauto delimiters off\n";
+    let file = path.display().to_string();
     let failed = |error: &dyn std::fmt::Display| CliError::Failed(error.to_string());
-    let name = path.display().to_string();
-    let library = TemplateLibrary::shipped_and([(name.as_str(), text)], names).map_err(|error| failed(&error))?;
-    let impossible = |error: &dyn std::fmt::Display| CliError::Failed(format!("{name}: {error}"));
-    let device = Device {
-        mac: crate::value::MacAddress([0; 6]),
-        fqdn: "device.invalid".parse().map_err(|error| impossible(&error))?,
-        flow: Flow::Hybrid,
-        mib: MibDialect::Ietf,
-        addresses: Vec::new(),
-        template: None,
-        vars: Default::default(),
-        delivery: Default::default(),
-        public_key_sha1: None,
-        created: Timestamp::default(),
+    let compile = |text: &str| {
+        let (name, file) = (NAME, file.as_str());
+        let sources: Vec<Source<'_>> = TemplateLibrary::shipped_sources()
+            .into_iter()
+            .chain([Source { name, file, text }])
+            .collect();
+        TemplateLibrary::compile(&sources, names).map_err(|errors| {
+            let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            CliError::Failed(lines.join("\n"))
+        })
     };
+    let mut library = compile(text)?;
+    let kind = library.kind(NAME).unwrap_or(FileKind::Device);
+    if kind == FileKind::CableModem {
+        library = compile(&format!("{text}{BARE}"))?;
+    }
     let site = Site {
-        realm: "INVALID".parse().map_err(|error| impossible(&error))?,
+        realm: "INVALID".parse().map_err(|error| failed(&error))?,
         organisation: String::new(),
-        prov_fqdn: "prov.invalid".parse().map_err(|error| impossible(&error))?,
+        prov_fqdn: "prov.invalid".parse().map_err(|error| failed(&error))?,
         ipv4: None,
         ipv6: None,
         notification_port: 162,
         vars: Default::default(),
     };
     let context = Context {
-        device: &device,
+        device: None,
         family: Family::V4,
         site: &site,
+        inputs: &Inputs::default(),
     };
-    let file = library.build(&name, &context).map_err(|error| failed(&error))?;
-    let octets = file.encode().map_err(|error| impossible(&error))?;
-    ConfigFile::decode(&octets).map_err(|error| impossible(&error))
+    let octets = library.build_octets(NAME, &context).map_err(|error| failed(&error))?;
+    ConfigFile::decode_as(kind, &octets).map_err(|error| CliError::Failed(format!("{file}: {error}")))
 }
 
 /// Writes octets to a file, or to standard output for `-`.
