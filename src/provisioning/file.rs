@@ -156,7 +156,7 @@ impl FileMaker {
     ) -> Result<(ServedFile, Vec<u8>), MakeError> {
         let local = request.local.ip();
         let plain = self.build_with(device, Family::of(local), request.inputs.clone())?;
-        let plain = self.with_trigger(plain, device, capabilities, local, policy)?.to_vec();
+        let plain = self.with_trigger(plain, device, capabilities, local, policy)?;
         let algorithm = self.algorithm(device)?;
         let form = self.profile.file_form;
         let key = FileKey::generate(algorithm, form.iv, random);
