@@ -16,9 +16,7 @@ use crate::settings::FileEncryption;
 use crate::store::Change;
 use crate::template::{BuildError, Context, Inputs, OverrideError, Overrides, SharedLibrary, Site, TemplateLibrary};
 use crate::value::{Random, Timestamp};
-use crate::wire::tlv::{
-    self, CipherError, DecodeError, DeviceFile, EncodeError, EncryptAlgorithm, FileHash, FileKey, HashAlgorithm,
-};
+use crate::wire::tlv::{self, CipherError, EncryptAlgorithm, FileHash, FileKey, HashAlgorithm};
 
 /// Where files are served.
 #[derive(Debug, Clone, Default)]
@@ -59,12 +57,6 @@ pub enum MakeError {
     /// The device's record changes an attribute that cannot be changed so.
     #[error(transparent)]
     Override(#[from] OverrideError),
-    /// The file cannot be written.
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
-    /// The file of the template cannot be read back.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
     /// The file cannot be encrypted.
     #[error(transparent)]
     Cipher(#[from] CipherError),
@@ -155,8 +147,11 @@ impl FileMaker {
         random: &mut dyn Random,
     ) -> Result<(ServedFile, Vec<u8>), MakeError> {
         let local = request.local.ip();
-        let plain = self.build_with(device, Family::of(local), request.inputs.clone())?;
-        let plain = self.with_trigger(plain, device, capabilities, local, policy)?;
+        let inputs = Inputs {
+            bootstrap_uri: self.trigger(device, capabilities, local, policy),
+            ..request.inputs.clone()
+        };
+        let plain = self.build_with(device, Family::of(local), inputs)?;
         let algorithm = self.algorithm(device)?;
         let form = self.profile.file_form;
         let key = FileKey::generate(algorithm, form.iv, random);
@@ -195,31 +190,18 @@ impl FileMaker {
             Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
             Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let octets = self.build_with(device, Family::of(source), inputs)?;
-        self.with_trigger(octets, device, None, local, policy)
+        let inputs = Inputs {
+            bootstrap_uri: self.trigger(device, None, local, policy),
+            ..inputs
+        };
+        self.build_with(device, Family::of(source), inputs)
     }
 
-    /// The file with what tells its device to bootstrap, where that belongs there. `capabilities` is the device's type
-    /// identifier, where it has told one.
-    fn with_trigger(
-        &self,
-        octets: Bytes,
-        device: &Device,
-        capabilities: Option<&str>,
-        local: IpAddr,
-        policy: &Policy,
-    ) -> Result<Bytes, MakeError> {
-        if !self.triggers.wants(device, capabilities) {
-            return Ok(octets);
-        }
-        let mut file = DeviceFile::decode(&octets)?;
-        // The hash inside covers what is added here.
-        let hashed = device.flow == Flow::Basic && file.verify_basic_flow_hash(device.mib).is_ok();
-        self.triggers.add_to(&mut file, device, local, policy);
-        if hashed {
-            file.insert_basic_flow_hash(device.mib, HashAlgorithm::Sha1)?;
-        }
-        Ok(file.encode()?.into())
+    /// Where the file tells its device to bootstrap, if it is to; the template may switch that off. `capabilities` is the
+    /// device's type identifier, where it has told one.
+    fn trigger(&self, device: &Device, capabilities: Option<&str>, local: IpAddr, policy: &Policy) -> Option<String> {
+        let wanted = self.triggers.wants(device, capabilities);
+        wanted.then(|| self.triggers.url(device, local, policy)).flatten()
     }
 
     /// The octets of a device's file from its own template, with what is known of the request.

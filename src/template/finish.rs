@@ -102,18 +102,17 @@ fn push(out: &mut Out, varbind: &VarBind) -> Result<(), Stop> {
     written.map_err(|reason| Stop::Reason(FinishReason::Decode(reason.to_string())))
 }
 
-/// The trigger of the bootstrapping, but for what the template sets itself.
+/// The trigger of the bootstrapping. A template that sets either object itself has decided.
 fn bootstrap(out: &mut Out, uri: &str) -> Result<(), Stop> {
     let own = [
         VarBind::new(dialect::oid(BOOTSTRAP_DATA), Value::text(uri)),
         VarBind::new(dialect::oid(BOOTSTRAP_ENABLE), Value::Integer(1)),
     ];
-    for varbind in own {
-        if !out.run.objects.contains(&fingerprint(&varbind.name.to_ber())) {
-            push(out, &varbind)?;
-        }
+    let is_set = |varbind: &VarBind| out.run.objects.contains(&fingerprint(&varbind.name.to_ber()));
+    if own.iter().any(is_set) {
+        return Ok(());
     }
-    Ok(())
+    own.iter().try_for_each(|varbind| push(out, varbind))
 }
 
 /// The hash of the basic flow goes before the end delimiter; its input is the file without it, from the octet `from`.
