@@ -6,15 +6,11 @@
 mod download;
 mod option;
 mod packet;
-#[cfg(any(test, fuzzing))]
-mod rehearsal;
 mod transfer;
 
 pub use download::{Download, DownloadError};
 pub use option::{Limits, Negotiated, Negotiation, OptionError, OptionList, RequestOptions, negotiate};
 pub use packet::{ErrorCode, Mode, Packet, PacketError, Request};
-#[cfg(any(test, fuzzing))]
-pub use rehearsal::rehearse;
 pub use transfer::{Action, Failure, Pace, Transfer};
 
 /// The UDP port that requests are sent to (RFC 1350 §4).
