@@ -333,7 +333,7 @@ fn one_source_cannot_take_all_connections() {
         let held: Vec<TcpStream> = (0..5).map(|_| connect(server.v4(service))).collect();
         std::thread::sleep(Duration::from_millis(200));
         let sixth = connect(server.v4(service));
-        assert_eq!(rest(sixth), [], "{service}: closed unread");
+        assert!(rest(sixth).is_empty(), "{service}: closed unread");
         // Another source is served meanwhile.
         let address = server.v4(service).to_string();
         let mut other = Command::new("curl");

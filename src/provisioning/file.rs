@@ -239,7 +239,7 @@ impl FileMaker {
         }
         let context = Context {
             device,
-            family: Family::of(local),
+            family,
             site: &self.site,
             inputs: &inputs,
         };

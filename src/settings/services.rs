@@ -121,8 +121,8 @@ macro_rules! listening {
     )+};
 }
 
-listening!(Admin, FqdnTable, Http, Kdc, Keymgmt, Snmp, Tftp, super::Dns);
 listening!(
+    Admin,
     Bootstrap,
     BootstrapLegacy,
     FqdnTable,

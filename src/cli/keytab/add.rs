@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::{ConfigArg, principal, retire, show};
+use super::{ConfigArg, principal, replace, show};
 use crate::cli::CliError;
 use crate::settings::Settings;
 use crate::store::{ServiceKey, SqliteStore, Store};
@@ -59,8 +59,7 @@ pub(super) async fn add(
         Ok(new_key(&principal, kvno, *etype, key))
     };
     let keys: Vec<ServiceKey> = etypes.iter().map(key).collect::<Result<_, CliError>>()?;
-    store.put_keys(keys).await?;
-    retire(settings, store).await?;
+    replace(settings, store, keys).await?;
     show(settings, &store.keys(&principal.name).await?, as_json)
 }
 

@@ -282,6 +282,7 @@ mod tests {
             peer: "192.0.2.1:161".parse().unwrap(),
             session: None,
             enrollment: None,
+            type_identifier: None,
             file: None,
             version: 1,
         };

@@ -227,6 +227,7 @@ async fn of_two_deliveries_that_race_one_decides_again() {
         peer: "192.0.2.1:161".parse().unwrap(),
         session: None,
         enrollment: None,
+        type_identifier: None,
         file: None,
         version: 0,
     };
