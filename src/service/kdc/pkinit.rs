@@ -33,10 +33,13 @@ impl KdcService {
         }
         let service_keys = self.service_keys(&request.service).await?;
         let (request, pkinit) = self.prove(request, claim).await?;
-        // Another server may take its time: nobody's turn waits for it.
-        drop(seat);
+        // Another installation's server may take its time: nobody's turn waits for it. Our own is asked in turn.
+        let kept = Some(seat).filter(|_| self.is_ours(&request));
         let facts = self.facts(&request, &pkinit, device.as_ref(), peer).await?;
-        let _seat = self.seat(peer).await?;
+        let _seat = match kept {
+            Some(seat) => seat,
+            None => self.seat(peer).await?,
+        };
         let grant = self.grant(request, pkinit, facts, service_keys, (peer, asked)).await?;
         if begins_attempt {
             return self.record(mac, device.as_ref(), grant).await;
