@@ -18,7 +18,7 @@ const BARE: &str = "00:11:22:AA:BB:03";
 const BLOCKED: &str = "00:11:22:AA:BB:04";
 const STRANGER: &str = "00:11:22:AA:BB:99";
 const SECRET: &str = "p<&>\"'w0rd-of-One";
-const LEGACY: [&str; 4] = ["-cipher", "AES128-SHA:@SECLEVEL=0", "-no_tls1_3", "-quiet"];
+const LEGACY: [&str; 3] = ["-cipher", "AES128-SHA:@SECLEVEL=0", "-quiet"];
 const GET: &str = "GET /eue HTTP/1.0\r\n\r\n";
 
 /// An installation with devices and credentials.
@@ -222,8 +222,8 @@ fn refused_certificates_get_their_alert_nothing_else_and_one_event() {
         for (service, args, without) in [
             (Service::Bootstrap, vec!["-tls1_3"], 116),
             (Service::Bootstrap, vec!["-tls1_2"], 40),
-            (Service::BootstrapLegacy, [&LEGACY[..3], &["-tls1"]].concat(), 40),
-            (Service::BootstrapLegacy, [&LEGACY[..3], &["-tls1_2"]].concat(), 40),
+            (Service::BootstrapLegacy, [&LEGACY[..2], &["-tls1"]].concat(), 40),
+            (Service::BootstrapLegacy, [&LEGACY[..2], &["-tls1_2"]].concat(), 40),
         ] {
             let line = format!("hardline_{service}_dropped_total{{reason=\"{word}\"}}");
             let before = counted(&server, &line);

@@ -143,7 +143,7 @@ fn packetcables_service_key_file_goes_out_and_comes_in() {
     let lines = [&octets[..26], b"\n", &octets[26..], b"\n"].concat();
     std::fs::write(&file, lines).expect("the file");
     two.command(&[&["keytab", "import", "--principal", FQDNMAP][..], &raw].concat());
-    assert_eq!(listed(&two, FQDNMAP), [(1, 5, true), (2, 5, false)]);
+    assert_eq!(listed(&two, FQDNMAP), [(1, 5, true), (1, 18, true), (2, 5, false)]);
     let back = two.site().join("back.key");
     let config = two.config();
     two.command(&[

@@ -148,7 +148,6 @@ fn check(
             "the AS Reply's client",
         ),
         (reply.enc_part.etype == type_5, "the AS Reply's encryption type"),
-        (reply.ticket.enc_part.etype == type_5, "the ticket's encryption type"),
         (reply.ticket.enc_part.kvno.is_some(), "the ticket's key version"),
         (
             part.key.etype == type_5 && part.key.value.len() == 24,

@@ -178,7 +178,7 @@ impl Filter {
             }
             (Self::Upper, _) => Some(Val::Owned(value.as_str()?.to_uppercase().into())),
             (Self::Lower, _) => Some(Val::Owned(value.as_str()?.to_lowercase().into())),
-            (Self::Text, Val::Int(_) | Val::Bool(_)) => {
+            (Self::Text, Val::Int(_)) => {
                 let mut text = String::new();
                 value.write(&mut text);
                 Some(Val::Owned(text.into()))

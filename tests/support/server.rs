@@ -215,15 +215,6 @@ impl Server {
         (status, took)
     }
 
-    /// Asks the server to reload, by SIGHUP.
-    pub fn hang_up(&self) {
-        let process = self.process.as_ref().expect("a server was started");
-        let sent = Command::new("kill")
-            .args(["-HUP", &process.child.id().to_string()])
-            .status();
-        assert!(sent.is_ok_and(|status| status.success()), "SIGHUP");
-    }
-
     /// Runs the server where it must not start: its exit code and what it wrote to standard error.
     pub fn fails_to_start(&self) -> (Option<i32>, String) {
         let mut child = serve(&self.config());
