@@ -12,11 +12,11 @@ use serde_json::Value;
 use support::bootstrap::{Papers, authority, body, curl, fed, python, s_client, script, terms, text};
 use support::server::{Server, hardline};
 
-const ONE: &str = "00:11:22:AA:BB:01";
-const TWO: &str = "00:11:22:AA:BB:02";
-const BARE: &str = "00:11:22:AA:BB:03";
-const BLOCKED: &str = "00:11:22:AA:BB:04";
-const STRANGER: &str = "00:11:22:AA:BB:99";
+const ONE: &str = "00:11:22:aa:bb:01";
+const TWO: &str = "00:11:22:aa:bb:02";
+const BARE: &str = "00:11:22:aa:bb:03";
+const BLOCKED: &str = "00:11:22:aa:bb:04";
+const STRANGER: &str = "00:11:22:aa:bb:99";
 const SECRET: &str = "p<&>\"'w0rd-of-One";
 const LEGACY: [&str; 3] = ["-cipher", "AES128-SHA:@SECLEVEL=0", "-quiet"];
 const GET: &str = "GET /eue HTTP/1.0\r\n\r\n";
