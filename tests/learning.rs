@@ -80,7 +80,7 @@ fn simulate(server: &Server, profile: Option<&PathBuf>, oui: &str, first: u32, d
 
 /// A device that is to fail.
 fn refused(server: &Server, profile: Option<&PathBuf>, oui: &str, first: u32) {
-    let (said, passed) = simulate_with("0.005", server, profile, oui, first, 1);
+    let (said, passed) = simulate_with("0.02", server, profile, oui, first, 1);
     assert!(!passed, "{said}");
 }
 

@@ -96,7 +96,7 @@ impl Realm {
         run(init.args(["--realm-max-ticket-life=1d", "--realm-max-renewable-life=1d", realm]));
         let mut kdc = program("kdc");
         environment(folder.path(), &mut kdc);
-        kdc.arg("--config-file").arg(folder.path().join("krb5.conf"));
+        kdc.arg(format!("--config-file={here}/krb5.conf"));
         kdc.args(["--addresses=127.0.0.1", &format!("--ports={port}")]);
         kdc.stdout(Stdio::null()).stderr(Stdio::null());
         let kdc = Running(kdc.spawn().expect("Heimdal's kdc runs"));

@@ -59,6 +59,17 @@ impl Peer {
             .to_owned()
     }
 
+    /// The same, or nothing where the peer has ended instead.
+    pub fn hear_unless_ended(&mut self, word: &str) -> Option<String> {
+        let mut line = String::new();
+        let length = self.output.read_line(&mut line).expect("UTF-8");
+        let rest = line.trim_end().strip_prefix(word).map(str::trim_start);
+        (length > 0).then(|| {
+            rest.unwrap_or_else(|| panic!("the peer says {line:?}, not {word}"))
+                .to_owned()
+        })
+    }
+
     /// The next lines up to the one that begins with `word`; that one without its word, and those before it.
     pub fn hear_until(&mut self, word: &str) -> (String, Vec<String>) {
         let mut before = Vec::new();

@@ -69,6 +69,8 @@ pub struct Order {
     pub mac: MacAddress,
     /// What is to be done.
     pub kind: OrderKind,
+    /// When it was placed.
+    pub placed: Timestamp,
     /// When a server last said that it is at it; none where no server has taken it.
     pub taken: Option<Timestamp>,
     /// How it ended, once it has.

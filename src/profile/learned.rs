@@ -213,9 +213,11 @@ impl<'a> Ways<'a> {
         )
     }
 
-    /// The pad form of answers under etype 5 where the message itself shows none (P14).
-    pub fn pad(&self) -> PadForm {
-        self.vendor().and_then(|known| known.pad).unwrap_or(self.profile.pad)
+    /// The pad form of answers under etype 5 where the message itself shows none: the vendor's, else the ticket's, else
+    /// the profile's (P14).
+    pub fn pad(&self, ticket: Option<PadForm>) -> PadForm {
+        let known = self.vendor().and_then(|known| known.pad);
+        known.or(ticket).unwrap_or(self.profile.pad)
     }
 
     /// Whether a device that says it is of `type_identifier` and has shown `learned` is not what its vendor is known to
@@ -296,7 +298,8 @@ mod tests {
         assert_eq!(ways.hmac().len(), 6, "none is tried twice");
         assert_eq!(ways.keys()[..2], [other_keys(), KeyRecipe::default()]);
         assert_eq!(ways.keys().len(), 64);
-        assert_eq!(ways.pad(), PadForm::Uncovered);
+        assert_eq!(ways.pad(None), PadForm::Uncovered);
+        assert_eq!(ways.pad(Some(PadForm::Covered)), PadForm::Covered);
     }
 
     #[test]
@@ -313,7 +316,7 @@ mod tests {
             type_identifier: Some("pktc2.0:new"),
         };
         assert_eq!((ways.hmac(), ways.keys()), (vec![other_hmac()], vec![other_keys()]));
-        assert_eq!(ways.pad(), PadForm::Covered);
+        assert_eq!(ways.pad(Some(PadForm::Uncovered)), PadForm::Covered);
         assert_eq!(
             ways.lesson(MAC, "pktc2.0:new", &Learned::default(), Timestamp::default()),
             None

@@ -323,7 +323,7 @@ fn reply(
     };
     let seq_number = opened.authenticator.seq_number.filter(|_| profile.echo_sequence_number);
     // The device's Authenticator shows which pad form its etype 5 has; the reply follows it (profile P14).
-    let pad: PadForm = opened.pad.unwrap_or_else(|| keying.ways.pad());
+    let pad: PadForm = opened.pad.unwrap_or_else(|| keying.ways.pad(opened.ticket_pad));
     let ap_rep = build_ap_rep(opened, Some(subkey), seq_number, pad, random)?;
     let manager = SnmpParameters {
         engine_id: keying.engine.engine_id.clone(),

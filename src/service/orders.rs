@@ -33,7 +33,7 @@ impl Hands {
     async fn carry_out(&self, order: &Order) -> OrderOutcome {
         match order.kind {
             OrderKind::Rekey => match &self.keymgmt {
-                Some(keymgmt) => keymgmt.rekey(order.mac).await,
+                Some(keymgmt) => keymgmt.rekey(order.mac, order.placed).await,
                 None => not_enabled("keymgmt"),
             },
             OrderKind::Bootstrap => match &self.snmp {

@@ -311,7 +311,8 @@ fn p14_the_reply_has_the_pad_form_that_the_authenticator_shows() {
             ..ApShape::default()
         };
         let keyed = keyed_by(shape, |_| (), &profile).unwrap();
-        let shown = keyed.ap.opened.pad.unwrap_or(profile.pad);
+        let opened = &keyed.ap.opened;
+        let shown = opened.pad.or(opened.ticket_pad).unwrap_or(profile.pad);
         let reply = keyed.opened(HmacRecipe::default()).body;
         let (_, found) = open_ap_rep(reply.ap_rep, &keyed.ap.session_key, &keyed.ap.sent).unwrap();
         assert!(found.is_none_or(|found| found == shown), "{pad:?} {found:?}");

@@ -31,28 +31,33 @@ pub struct WakeUps {
 }
 
 impl KeymgmtService {
-    /// Wakes the device up and waits for its AP exchange.
-    pub async fn rekey(&self, mac: MacAddress) -> OrderOutcome {
-        match self.wake(mac).await {
+    /// Wakes the device up and waits for its AP exchange. One that answered a Wake Up after `since` has been made already:
+    /// the server that sent it has died meanwhile.
+    pub async fn rekey(&self, mac: MacAddress, since: Timestamp) -> OrderOutcome {
+        match self.wake(mac, since).await {
             Ok(Ok(done)) => OrderOutcome::Done(done),
             Ok(Err(reason)) => OrderOutcome::Failed(reason),
             Err(error) => OrderOutcome::Failed(error.to_string()),
         }
     }
 
-    async fn wake(&self, mac: MacAddress) -> Result<Result<String, String>, StoreError> {
+    async fn wake(&self, mac: MacAddress, since: Timestamp) -> Result<Result<String, String>, StoreError> {
         let Some(device) = self.core.store.device(mac).await? else {
             return Ok(Err("the device is not known".to_owned()));
         };
         if device.flow != Flow::Secure {
             return Ok(Err(format!("the device's flow is {}: it has no keys", device.flow)));
         }
+        let last = self.core.store.wake_up(mac).await?;
+        if last.is_some_and(|sent| sent.answered.is_some_and(|answered| answered >= since)) {
+            return Ok(Ok(self.keys_of(mac).await?));
+        }
         let attempt = self.core.store.attempt(mac).await?;
         let (target, socket) = match self.way(&device, attempt.as_ref()) {
             Ok(way) => way,
             Err(reason) => return Ok(Err(reason)),
         };
-        let sent = self.solicit(mac).await?;
+        let sent = self.solicit(mac, last).await?;
         let message = WakeUp {
             server_nonce: sent.nonce,
             principal: self.principal.to_string(),
@@ -76,7 +81,7 @@ impl KeymgmtService {
                 tokio::time::sleep(LOOK.min(wait)).await;
                 match self.core.store.wake_up(mac).await? {
                     Some(now) if now.nonce == sent.nonce && now.answered.is_some() => {
-                        return Ok(Ok(self.keys_of(mac, transmission).await?));
+                        return Ok(Ok(self.keys_of(mac).await?));
                     }
                     Some(now) if now.nonce == sent.nonce => {}
                     _ => {
@@ -96,11 +101,10 @@ impl KeymgmtService {
 
     /// The device's outstanding Wake Up, which a server before this one may have sent, or a new one; it is stored before
     /// it is sent.
-    async fn solicit(&self, mac: MacAddress) -> Result<WakeUpSent, StoreError> {
+    async fn solicit(&self, mac: MacAddress, last: Option<WakeUpSent>) -> Result<WakeUpSent, StoreError> {
         let now = Timestamp::now();
         let expires = now.plus(self.settings.wake_ups.window);
-        let outstanding = self.core.store.wake_up(mac).await?;
-        let nonce = outstanding
+        let nonce = last
             .filter(|sent| sent.answered.is_none() && now < sent.expires)
             .map_or_else(|| WakeUp::nonce(&mut OsRandom), |sent| sent.nonce);
         let sent = WakeUpSent {
@@ -148,7 +152,7 @@ impl KeymgmtService {
     }
 
     /// For the operator: which keys the device has now.
-    async fn keys_of(&self, mac: MacAddress, transmission: u32) -> Result<String, StoreError> {
+    async fn keys_of(&self, mac: MacAddress) -> Result<String, StoreError> {
         let attempt = self.core.store.attempt(mac).await?;
         let session = attempt.and_then(|attempt| attempt.session);
         Ok(session.map_or_else(
@@ -158,7 +162,7 @@ impl KeymgmtService {
                     .privacy
                     .map_or("no privacy".to_owned(), |privacy| format!("{privacy:?}"));
                 format!(
-                    "{} has new keys ({:?}, {privacy}) since {}, after Wake Up {transmission}",
+                    "{} has new keys ({:?}, {privacy}) since {}",
                     session.user, session.auth, session.keyed_at
                 )
             },

@@ -15,7 +15,7 @@ use crate::value::Timestamp;
 const KEPT: Duration = Duration::from_secs(86_400);
 
 /// The columns that [`order`] reads.
-pub(super) const ORDER: &str = "seq, mac, kind, taken, outcome";
+pub(super) const ORDER: &str = "seq, mac, kind, placed, taken, outcome";
 
 /// What the writer does with orders.
 pub(super) enum OrderJob {
@@ -34,12 +34,13 @@ pub(super) enum OrderJob {
 pub(super) fn order(row: &SqliteRow) -> Result<Order, RowError> {
     let id = OrderId(row.try_get(0)?);
     let name = format!("orders/{id}");
-    let outcome = row.try_get::<Option<&str>, _>(4)?;
+    let outcome = row.try_get::<Option<&str>, _>(5)?;
     Ok(Order {
         id,
         mac: rows::parse(&name, row.try_get(1)?)?,
         kind: rows::from_json(&name, row.try_get(2)?)?,
-        taken: row.try_get::<Option<i64>, _>(3)?.map(Timestamp),
+        placed: Timestamp(row.try_get(3)?),
+        taken: row.try_get::<Option<i64>, _>(4)?.map(Timestamp),
         outcome: outcome.map(|text| rows::from_json(&name, text)).transpose()?,
     })
 }
@@ -79,7 +80,7 @@ pub(super) async fn take(
         .await?;
     let taken = sqlx::query(
         "UPDATE orders SET taken = ?1 WHERE seq IN (SELECT seq FROM orders WHERE outcome IS NULL AND expires > ?1
-         AND (taken IS NULL OR taken < ?2) ORDER BY seq LIMIT ?3) RETURNING seq, mac, kind, taken, outcome",
+         AND (taken IS NULL OR taken < ?2) ORDER BY seq LIMIT ?3) RETURNING seq, mac, kind, placed, taken, outcome",
     )
     .bind(now.0)
     .bind(lease_end(now))

@@ -254,7 +254,7 @@ fn build_answer(
     random: &mut dyn Random,
 ) -> Result<Vec<u8>, FqdnExchangeError> {
     let seq_number = request.ap.authenticator.seq_number;
-    let pad = request.ap.pad.unwrap_or(pad);
+    let pad = request.ap.pad.or(request.ap.ticket_pad).unwrap_or(pad);
     let mut datagram = build_ap_rep(&request.ap, None, seq_number, pad, random)?;
     let body = SafeBody {
         s_address: request.answers_from(),

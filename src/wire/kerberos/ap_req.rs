@@ -187,6 +187,9 @@ pub struct ApReqOpened {
     pub authenticator: Authenticator,
     /// Which pad form the client's etype 5 uses, where the Authenticator shows it (profile P14).
     pub pad: Option<PadForm>,
+    /// Which pad form the KDC used for the ticket, where that shows it: one that the client reads, since it read the KDC's
+    /// reply.
+    pub ticket_pad: Option<PadForm>,
     /// SHA-256 over the service, the session key and the decrypted Authenticator: equal for two requests exactly when
     /// they carry the same Authenticator, however the octets around it were changed.
     pub replay_hash: [u8; 32],
@@ -252,7 +255,10 @@ pub fn open_ap_req(octets: &[u8], expected: &ApReqExpectation<'_>) -> Result<ApR
     if request.ticket.service() != *expected.service {
         return refused(KrbErrorCode::NotUs);
     }
-    let ticket = request.ticket.open(expected.keys).map_err(ApReqError::Refused)?;
+    let (ticket, ticket_pad) = request
+        .ticket
+        .open_with_pad(expected.keys)
+        .map_err(ApReqError::Refused)?;
     let opened = ticket
         .key
         .open(&request.authenticator, expected.usage)
@@ -273,6 +279,7 @@ pub fn open_ap_req(octets: &[u8], expected: &ApReqExpectation<'_>) -> Result<ApR
         client: ticket.client(),
         authenticator,
         pad: opened.pad,
+        ticket_pad,
         replay_hash,
         mutual: request.ap_options.has(MUTUAL_REQUIRED),
         ticket,

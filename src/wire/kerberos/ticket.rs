@@ -154,6 +154,14 @@ impl Ticket {
     /// The code for the peer: `BadKeyVersion` where no key has the version, `NoKey` where one has but of another type,
     /// `BadIntegrity` where the content does not verify or decode.
     pub fn open(&self, keys: &[ServiceKey]) -> Result<EncTicketPart, KrbErrorCode> {
+        self.open_with_pad(keys).map(|(part, _)| part)
+    }
+
+    /// The same, with the pad form that the KDC used, where the ticket shows one (profile P14).
+    ///
+    /// # Errors
+    /// Those of [`Ticket::open`].
+    pub fn open_with_pad(&self, keys: &[ServiceKey]) -> Result<(EncTicketPart, Option<PadForm>), KrbErrorCode> {
         let wanted = self.enc_part.kvno.map(Number32::value);
         let of_version = |key: &&ServiceKey| wanted.is_none_or(|kvno| kvno == key.kvno);
         if !keys.iter().any(|key| of_version(&key)) {
@@ -164,6 +172,7 @@ impl Ticket {
             match candidate.key.open(&self.enc_part, KeyUsage::TICKET) {
                 Ok(opened) => {
                     return der::decode("EncTicketPart", opened.plaintext.expose())
+                        .map(|part| (part, opened.pad))
                         .map_err(|_| KrbErrorCode::BadIntegrity);
                 }
                 Err(CryptoError::KeyType { .. } | CryptoError::UnknownEncType(_)) => {}
