@@ -12,13 +12,15 @@ const JOBS: &str = "hardline_kdc_public_key_jobs_total";
 #[derive(Debug, Clone)]
 pub struct Workers(Arc<Semaphore>);
 
-impl Workers {
+impl Default for Workers {
     /// Workers for this machine's cores.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self(Arc::new(Semaphore::new(cores)))
     }
+}
 
+impl Workers {
     /// What `job` returns, or `None` where it panicked.
     pub async fn run<T, J>(&self, job: J) -> Option<T>
     where

@@ -4,7 +4,8 @@ use super::Kdc;
 use crate::value::{MacAddress, Random, Timestamp};
 use crate::wire::kerberos::{EncryptionKey, KrbError, KrbErrorCode, Principal, PrincipalName};
 
-/// Why a request is refused: for the client, and for the operator.
+/// Why a request is refused: for the client, and for the operator. What only a request under a ticket has is boxed, so that
+/// every other result stays small.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KdcRefused {
     /// What the client is told.
@@ -16,11 +17,11 @@ pub struct KdcRefused {
     /// Data for the client (e-data of KRB-ERROR).
     pub e_data: Option<Vec<u8>>,
     /// The client, where it is known by a ticket.
-    pub client: Option<Principal>,
+    pub client: Option<Box<Principal>>,
     /// The service that it asked for, where that is believed; otherwise the error is the ticket-granting service's.
-    pub service: Option<PrincipalName>,
+    pub service: Option<Box<PrincipalName>>,
     /// The session key of the client's ticket, under which the error is sealed (e-cksum).
-    pub key: Option<EncryptionKey>,
+    pub key: Option<Box<EncryptionKey>>,
 }
 
 impl KdcRefused {
@@ -53,7 +54,8 @@ impl KdcRefused {
     /// The KRB-ERROR for the client; with an e-cksum where a key is known (fact sheet security §4.7).
     pub fn message(&self, kdc: &Kdc, now: Timestamp, random: &mut dyn Random) -> Vec<u8> {
         let realm = &kdc.policy.realm;
-        let service = self.service.clone().unwrap_or_else(|| PrincipalName::krbtgt(realm));
+        let asked = self.service.as_deref().cloned();
+        let service = asked.unwrap_or_else(|| PrincipalName::krbtgt(realm));
         let mut error = KrbError::new(self.code, &service.at(realm), now);
         error.e_data = self.e_data.clone().map(Into::into);
         if let Some(client) = &self.client {

@@ -30,9 +30,9 @@ impl TgsOpened {
     /// The refusal of this client, sealed under the session key that it shares with the KDC.
     pub fn refuse(&self, refused: KdcRefused) -> KdcRefused {
         KdcRefused {
-            client: Some(self.opened.client.clone()),
-            service: Some(self.service.clone()),
-            key: Some(self.opened.session_key().clone()),
+            client: Some(Box::new(self.opened.client.clone())),
+            service: Some(Box::new(self.service.clone())),
+            key: Some(Box::new(self.opened.session_key().clone())),
             ..refused
         }
     }

@@ -115,7 +115,7 @@ impl KdcService {
             chains: Arc::new(Chains::new(CHAINS)),
             pairs: Arc::new(DhPairs::new(limits.dh_lifetime)),
             turns: Turns::new(SEATS, QUEUE),
-            workers: Workers::new(),
+            workers: Workers::default(),
             fqdn,
             rate: limits.rate,
             udp_reply_max: limits.udp_reply_max,

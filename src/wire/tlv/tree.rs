@@ -80,7 +80,7 @@ impl ConfigFile {
         let table = Definition::of_file(kind);
         let mut spans = Spans::new(kind, octets);
         let mut tlvs = Vec::new();
-        while let Some(span) = spans.next() {
+        for span in spans.by_ref() {
             let span = span?;
             let tlv = span.read(Definition::find(table, span.kind), TlvPath::top(span.kind))?;
             let ended = span.ends(kind);
