@@ -290,8 +290,8 @@ async fn wrong_packets_at_any_point_from_any_port_disturb_nothing() {
             block = number;
             got.extend_from_slice(&packet[4..]);
             let over = packet.len() < 4 + block_size;
-            if over || block % window == 0 {
-                if block % 5 == 0 || over {
+            if over || block.is_multiple_of(window) {
+                if block.is_multiple_of(5) || over {
                     disturb(transfer).await;
                 }
                 client.ack(block, transfer).await;

@@ -12,8 +12,11 @@ pub mod world;
 
 pub use mta_fqdn::{query as mta_fqdn_query, served as mta_fqdn_served};
 
+/// What a target does with an input.
+pub type Target = fn(&[u8]);
+
 /// Every target by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("as_exchange", as_exchange::run),
     ("certificate", certificate::run),
     ("kerberos", kerberos::run),

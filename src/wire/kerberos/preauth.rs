@@ -159,7 +159,7 @@ mod tests {
     fn rfc4120_5_2_7_5_etype_info2() {
         let padata = EtypeInfo2Entry::padata(&[18, 5]);
         let list = PaData::decode_list(&PaData::encode_list(std::slice::from_ref(&padata))).expect("METHOD-DATA");
-        assert_eq!(list, [padata.clone()]);
+        assert_eq!(list, std::slice::from_ref(&padata));
         let entries = EtypeInfo2Entry::decode_list(&padata.padata_value).expect("ETYPE-INFO2");
         assert_eq!(entries.iter().map(|entry| entry.etype).collect::<Vec<_>>(), [18, 5]);
     }
