@@ -15,7 +15,8 @@ impl Bed {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bed = Self { folder };
-        let out = bed.hardline(&["init", "site", "--port-offset", "23000"]);
+        // Not the ports of the demo, which another test runs meanwhile.
+        let out = bed.hardline(&["init", "site", "--port-offset", "8000"]);
         assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
         bed
     }
@@ -195,14 +196,14 @@ fn a_device_is_added_shown_listed_reset_and_removed() {
     assert_eq!(shown["mac"], "00:11:22:aa:bb:cc");
     assert_eq!(shown["fqdn"], "a.example.net");
     assert_eq!(shown["vars"]["line"], "5");
-    assert_eq!(shown["config_url"], "tftp://[::1]:23069/basic-euro@001122aabbcc");
+    assert_eq!(shown["config_url"], "tftp://[::1]:8069/basic-euro@001122aabbcc");
     bed.ok(&[&add[..], &["--template", "gold", "--delivery", "http"]].concat());
     let shown = bed.json(&["device", "show", "001122aabbcc"]);
-    assert_eq!(shown["config_url"], "http://127.0.0.1:23080/gold@001122aabbcc");
+    assert_eq!(shown["config_url"], "http://127.0.0.1:8080/gold@001122aabbcc");
     assert_eq!(shown["mib"], "ietf");
     bed.edit("#= url_host = \"address\"", "url_host = \"files.example.net\"");
     let shown = bed.json(&["device", "show", "001122aabbcc"]);
-    assert_eq!(shown["config_url"], "http://files.example.net:23080/gold@001122aabbcc");
+    assert_eq!(shown["config_url"], "http://files.example.net:8080/gold@001122aabbcc");
     assert!(bed.ok(&["device", "show", "001122aabbcc"]).contains("a.example.net"));
     assert!(bed.ok(&["device", "list"]).contains("00:11:22:aa:bb:cc  basic"));
     assert_eq!(bed.json(&["device", "list"])["flow"], "basic");
@@ -269,7 +270,7 @@ fn check_names_every_problem_with_its_remedy() {
     std::fs::remove_dir(bed.path("site/static")).unwrap();
     std::fs::remove_file(bed.path("site/pki/sp-ca.crt.pem")).unwrap();
     std::fs::copy(bed.path("site/pki/sp-ca.key.pem"), bed.path("site/pki/kdc.key.pem")).unwrap();
-    let held = std::net::UdpSocket::bind("127.0.0.1:23162");
+    let held = std::net::UdpSocket::bind("127.0.0.1:8162");
     let out = bed.run(&["check", "--json"]);
     assert_eq!(out.status.code(), Some(2));
     let report: Value = serde_json::from_slice(&out.stdout).unwrap();

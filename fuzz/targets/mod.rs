@@ -7,6 +7,7 @@ mod key_management;
 mod mta_fqdn;
 mod snmp;
 mod tftp;
+mod tftp_session;
 mod tlv;
 pub mod world;
 
@@ -24,6 +25,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("mta_fqdn", mta_fqdn::run),
     ("snmp", snmp::run),
     ("tftp", tftp::run),
+    ("tftp_session", tftp_session::run),
     ("tlv", tlv::run),
 ];
 
