@@ -417,10 +417,14 @@ fn testssl_finds_what_is_expected() {
         child.wait().expect("testssl ends");
         let found: Value = serde_json::from_str(&std::fs::read_to_string(&out).unwrap()).unwrap();
         let text = |finding: &Value, field: &str| finding[field].as_str().unwrap_or_default().to_owned();
-        // What it says of its own OpenSSL is no finding about the server.
+        // What it says of its own OpenSSL is no finding about the server; and whether a client may renegotiate it cannot
+        // tell without a client certificate: it says WARN or OK as its time-outs fall.
         let about_us = |finding: &&Value| {
             let severity = text(finding, "severity");
-            text(finding, "id") != "engine_problem" && severity != "INFO" && severity != "DEBUG"
+            let id = text(finding, "id");
+            !["engine_problem", "secure_client_renego"].contains(&id.as_str())
+                && severity != "INFO"
+                && severity != "DEBUG"
         };
         let found = found.as_array().expect("a list").iter().filter(about_us);
         let found: Vec<String> = found

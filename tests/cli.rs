@@ -288,7 +288,7 @@ fn check_names_every_problem_with_its_remedy() {
             .iter()
             .all(|problem| !problem["remedy"].as_str().unwrap().is_empty())
     );
-    bed.edit("[kdc]", "[kdc]\nticket = 5");
+    bed.edit("\n[kdc]\n", "\n[kdc]\nticket = 5\n");
     let out = bed.run(&["check"]);
     assert_eq!(out.status.code(), Some(2));
     assert!(

@@ -103,10 +103,14 @@ impl Quick {
                 _ => return None,
             },
             Self::Filter(filter, inner) => filter.apply(inner.eval(scope)?)?,
-            Self::Default(sides) => match sides.0.eval_any(scope)? {
-                Val::Undefined => sides.1.eval(scope)?,
-                value => value,
-            },
+            Self::Default(sides) => {
+                // The library evaluates an argument whether it is needed or not.
+                let fallback = sides.1.eval(scope)?;
+                match sides.0.eval_any(scope)? {
+                    Val::Undefined => fallback,
+                    value => value,
+                }
+            }
             Self::Range(ends) => match (ends.0.eval(scope)?, ends.1.eval(scope)?) {
                 (Val::Int(low), Val::Int(high)) if high.checked_sub(low)? <= LONGEST_RANGE => Val::Range(low, high),
                 _ => return None,
