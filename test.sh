@@ -53,6 +53,9 @@ if ! "$venv/bin/python" -c 'import tlslite' 2>/dev/null; then
     "$venv/bin/pip" install --quiet 'tlslite-ng==0.8.2'
 fi
 
+# One test at a time: floods and loads of some would decide the timing of others.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-1}"
+
 # The same cases each time: what a property test finds, it finds again.
 export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-2026}"
 
