@@ -243,8 +243,13 @@ fn mark_serves_and_reports_and_each_class_has_its_own_mode() {
     assert!(tftp(&address(3), udp, &own(3)).is_ok());
     assert!(tftp(&address(4), udp, &own(4)).is_ok(), "marked");
     assert_eq!(tftp(&address(9), udp, "silver.bin"), Ok(b"silver".to_vec()), "marked");
-    // The last line is written after the last packet is answered.
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    // The end of a transfer is told when its client has gone already.
+    eventually("silver.bin was delivered", || {
+        server
+            .stderr()
+            .lines()
+            .any(|line| line.contains("file delivered") && line.contains("silver.bin"))
+    });
     let log = server.stderr();
     let line = |needle: &[&str]| log.lines().any(|line| needle.iter().all(|word| line.contains(word)));
     assert!(
