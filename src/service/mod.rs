@@ -27,6 +27,7 @@ pub mod snmp;
 pub mod sockets;
 pub mod static_files;
 pub mod sweeper;
+pub mod tcp;
 pub mod templates;
 pub mod tftp;
 pub mod turns;

@@ -3,10 +3,10 @@
 
 mod addresses;
 mod capture;
-mod tcp;
 mod zone;
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,18 +22,20 @@ use self::zone::DeviceZone;
 use super::core::Core;
 use super::drops;
 use super::rate::RateLimit;
+use super::tcp::{Conversation, Prefix};
 use crate::provisioning::zones::Zone;
 use crate::settings::Service;
 
 pub use addresses::infrastructure;
 pub use hickory_server::net::xfer::Protocol;
-pub use tcp::serve_tcp;
 
 const SERVICE: Service = Service::Dns;
 /// A message's header (RFC 1035 §4.1.1).
 const HEADER: usize = 12;
 /// Additional records of a query: OPT, and a signature.
 const ADDITIONAL_MAX: u16 = 2;
+/// The longest query that is read over TCP, octets.
+const QUERY_MAX: usize = 4_096;
 
 /// The server.
 pub struct DnsService {
@@ -103,6 +105,21 @@ impl DnsService {
                 .await;
         }
         capture.taken()
+    }
+}
+
+impl Conversation for DnsService {
+    const SERVICE: Service = SERVICE;
+    const PREFIX: Prefix = Prefix::Two;
+    const LENGTHS: RangeInclusive<usize> = 0..=QUERY_MAX;
+    const WRONG_LENGTH: &'static str = "length of a TCP query";
+
+    fn admits(&self, peer: SocketAddr) -> bool {
+        Self::admits(self, peer)
+    }
+
+    async fn answer(self: Arc<Self>, message: Vec<u8>, peer: SocketAddr) -> Option<Vec<u8>> {
+        Self::answer(self, message, peer, Protocol::Tcp).await
     }
 }
 

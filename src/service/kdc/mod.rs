@@ -10,13 +10,12 @@ mod fqdn_client;
 mod pkinit;
 mod replay;
 mod symmetric;
-mod tcp;
 
 pub use fqdn_client::{FqdnClient, FqdnServers};
-pub use tcp::serve_tcp;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -27,6 +26,7 @@ use self::replay::Replays;
 use super::core::Core;
 use super::drops;
 use super::rate::RateLimit;
+use super::tcp::{Conversation, Prefix};
 use super::turns::{Seat, Turns};
 use super::udp::Datagram;
 use super::workers::Workers;
@@ -49,6 +49,8 @@ const BUSY: usize = 64;
 /// The first octet of an AS-REQ and of a TGS-REQ.
 const AS_REQ: u8 = 0x6a;
 const TGS_REQ: u8 = 0x6c;
+/// The longest request over TCP, octets; a PKINIT one with a long chain has some 6,000.
+const REQUEST_MAX: usize = 65_536;
 
 /// What an operator may set about the service.
 pub struct KdcLimits {
@@ -133,12 +135,6 @@ impl KdcService {
             let reply = service.answer_admitted(admitted, payload, peer).await?;
             Some(service.fitting(reply, peer))
         }
-    }
-
-    /// Answers one request over TCP; `None` is silence.
-    async fn answer(self: Arc<Self>, request: Vec<u8>, peer: SocketAddr) -> Option<Vec<u8>> {
-        let admitted = self.admits(peer);
-        self.answer_admitted(admitted, request, peer).await
     }
 
     fn admits(&self, peer: SocketAddr) -> bool {
@@ -242,5 +238,17 @@ impl KdcService {
             true => Err(provisioning::no_service_key(service).into()),
             false => Ok(keys),
         }
+    }
+}
+
+impl Conversation for KdcService {
+    const SERVICE: Service = SERVICE;
+    const PREFIX: Prefix = Prefix::Four;
+    const LENGTHS: RangeInclusive<usize> = 1..=REQUEST_MAX;
+    const WRONG_LENGTH: &'static str = "length of a TCP request";
+
+    async fn answer(self: Arc<Self>, request: Vec<u8>, peer: SocketAddr) -> Option<Vec<u8>> {
+        let admitted = Self::admits(&self, peer);
+        self.answer_admitted(admitted, request, peer).await
     }
 }
