@@ -1,0 +1,109 @@
+//! Mistakes that no single key of hardline.toml can tell.
+
+use super::{Service, Settings, SettingsError};
+
+/// What every UDP reply of the KDC may have: an error with its data.
+const UDP_REPLY_LEAST: usize = 512;
+
+impl Settings {
+    /// What no single key can tell.
+    pub(super) fn mistakes(&self, text: &str) -> Vec<SettingsError> {
+        let mut errors = Vec::new();
+        let mut wrong = |key: &str, problem: &str, remedy: &str| {
+            errors.push(SettingsError::at_key(&self.file, text, key, problem, remedy));
+        };
+        for service in Service::ALL {
+            let (enabled, listen) = self.table(service).listening();
+            let key = format!("{service}.listen");
+            if enabled && listen.is_empty() {
+                wrong(
+                    &key,
+                    "the service is enabled and listens nowhere",
+                    "add an address, or set enabled = false",
+                );
+            }
+            if service.standard_port().checked_add(self.port_offset).is_none() {
+                wrong(
+                    "port_offset",
+                    &format!("the port of {service} would exceed 65535"),
+                    "lower it",
+                );
+                break;
+            }
+            let sockets = self.listeners(service);
+            if (1..sockets.len()).any(|at| sockets[..at].contains(&sockets[at])) {
+                wrong(&key, "the same listener stands there twice", "remove one");
+            }
+        }
+        if self.keymgmt.enabled && self.keymgmt.ciphersuites.is_empty() {
+            wrong("keymgmt.ciphersuites", "no ciphersuite is left", "name at least one");
+        }
+        let etypes = &self.kdc.etypes;
+        if self.kdc.enabled && (etypes.devices.is_empty() || etypes.services.is_empty()) {
+            wrong(
+                "kdc.etypes",
+                "no encryption type is left",
+                "name at least one in each list",
+            );
+        }
+        if self.kdc.enabled && self.kdc.udp_reply_max < UDP_REPLY_LEAST {
+            wrong("kdc.udp_reply_max", "not even an error would fit", "set 512 or more");
+        }
+        self.bootstrap_mistakes(&mut wrong);
+        let asks_for_certificates = self.kdc.enabled || self.bootstrap.enabled || self.bootstrap_legacy.enabled;
+        if asks_for_certificates && self.kdc.device_roots.is_empty() {
+            wrong(
+                "kdc.device_roots",
+                "no device certificate could be trusted",
+                "name at least one root certificate",
+            );
+        }
+        if self.snmp.request_backoff == 0 {
+            wrong(
+                "snmp.request_backoff",
+                "0 leaves no time between requests",
+                "set 1 or more",
+            );
+        }
+        self.tftp.mistakes(&mut wrong);
+        for (name, lookup) in &self.lookup {
+            let sources = [lookup.sql.is_some() && lookup.query.is_some(), lookup.http.is_some()];
+            if sources != [true, false] && sources != [false, true] {
+                wrong(
+                    &format!("lookup.{name}"),
+                    "one of sql with query, and http, says where it is asked",
+                    "set sql and query, or http",
+                );
+            }
+        }
+        for (key, value) in [
+            ("kdc.ticket_lifetime", self.kdc.ticket_lifetime),
+            ("kdc.dh_key_lifetime", self.kdc.dh_key_lifetime),
+            ("kdc.fqdn_timeout", self.kdc.fqdn_timeout),
+            ("keymgmt.wake_up_timeout", self.keymgmt.wake_up_timeout),
+            ("keymgmt.solicited_window", self.keymgmt.solicited_window),
+            ("snmp.request_timeout", self.snmp.request_timeout),
+            ("tftp.retransmit_after", self.tftp.retransmit_after),
+            ("tftp.lifetime", self.tftp.lifetime),
+            ("http.header_timeout", self.http.header_timeout),
+            ("http.stall_timeout", self.http.stall_timeout),
+            ("http.lifetime", self.http.lifetime),
+            ("delivery.provisioning_timer", self.delivery.provisioning_timer),
+            ("dns.ttl", self.dns.ttl),
+            ("dns.negative_ttl", self.dns.negative_ttl),
+        ] {
+            if value.is_zero() {
+                wrong(key, "the duration is zero", "set a longer one");
+            }
+        }
+        if self.organisation.is_empty() || self.organisation.len() > 64 {
+            wrong(
+                "organisation",
+                "expected 1 to 64 octets",
+                "name the operator as its certificate does",
+            );
+        }
+        self.lease_mistakes(&mut wrong);
+        errors
+    }
+}
