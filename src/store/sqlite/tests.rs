@@ -6,15 +6,17 @@ mod leases;
 use super::*;
 use crate::mib::MibDialect;
 use crate::model::{
-    AttemptId, AttemptResult, Delivery, Enrollment, Family, Flow, KeyAsked, Phase, ServedFile, SnmpSession, StepId,
+    AttemptResult, Delivery, Enrollment, Family, Flow, KeyAsked, Lease, NewOrder, OrderOutcome, Phase, ServedFile,
+    SnmpSession, Step, StepId,
 };
-use crate::profile::Learned;
-use crate::store::Seen;
-use crate::value::{Secret, SeededRandom};
-use crate::wire::kerberos::PadForm;
+use crate::profile::{Learned, Oui, Vendor};
+use crate::store::{Change, OneTimeName, Recovery, Seen, ServiceKey, Store, WakeUpSent};
+use crate::value::{Secret, SeededRandom, Timestamp};
+use crate::wire::kerberos::{PadForm, PrincipalName};
 use crate::wire::keymgmt::{HmacRecipe, KeyRecipe};
 use crate::wire::snmp::{AuthProtocol, PrivProtocol};
 use crate::wire::tlv::EncryptAlgorithm;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
