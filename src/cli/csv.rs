@@ -1,7 +1,28 @@
 //! Comma-separated values (RFC 4180), with the line where each row begins.
 
+use super::rows::Bad;
+
 /// One row: its line, from 1, and its fields; or what is wrong with it.
-pub(in crate::cli) type Row = (usize, Result<Vec<String>, &'static str>);
+pub(in crate::cli) type Row = (usize, Result<Vec<String>, Wrong>);
+
+/// What is wrong with a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) struct Wrong {
+    /// The character of its line, from 1, where the wrong field begins, or the text that does not belong there; `None`
+    /// where a field before it has line breaks.
+    column: Option<usize>,
+    reason: &'static str,
+}
+
+impl Wrong {
+    /// The bad row, which begins on `line`.
+    pub(in crate::cli) fn at(self, line: usize) -> Bad {
+        Bad {
+            column: self.column,
+            ..Bad::new(line, self.reason)
+        }
+    }
+}
 
 /// The rows of `text`; empty lines are none.
 pub(in crate::cli) fn rows(text: &str) -> Vec<Row> {
@@ -23,14 +44,19 @@ pub(in crate::cli) fn rows(text: &str) -> Vec<Row> {
 }
 
 /// The first row of `text`, and how many octets it takes with its line feed. A row that is wrong ends with its line.
-fn row(text: &str) -> (Result<Vec<String>, &'static str>, usize) {
+fn row(text: &str) -> (Result<Vec<String>, Wrong>, usize) {
     let line = text.find('\n').map_or(text.len(), |at| at + 1);
     let mut fields = Vec::new();
     let mut rest = text;
+    let wrong = |rest: &str, reason| {
+        let before = &text[..text.len() - rest.len()];
+        let column = (!before.contains('\n')).then(|| before.chars().count() + 1);
+        (Err(Wrong { column, reason }), line)
+    };
     loop {
         let (field, after) = match field(rest) {
             Ok(read) => read,
-            Err(reason) => return (Err(reason), line),
+            Err(reason) => return wrong(rest, reason),
         };
         fields.push(field);
         match after.as_bytes() {
@@ -38,7 +64,7 @@ fn row(text: &str) -> (Result<Vec<String>, &'static str>, usize) {
             [] => return (Ok(fields), text.len()),
             [b'\n', ..] => return (Ok(fields), text.len() - after.len() + 1),
             [b'\r', b'\n', ..] => return (Ok(fields), text.len() - after.len() + 2),
-            _ => return (Err("text stands behind a closing quote"), line),
+            _ => return wrong(after, "text stands behind a closing quote"),
         }
     }
 }
@@ -97,7 +123,13 @@ mod tests {
             (1, Ok(vec!["a".into(), "b".into()])),
             (2, Ok(vec!["1,\"x\"".into(), "two\nlines".into()])),
             (6, Ok(vec!["last".into(), "z".into()])),
-            (7, Err("a quote is not closed")),
+            (
+                7,
+                Err(Wrong {
+                    column: Some(1),
+                    reason: "a quote is not closed",
+                }),
+            ),
             (8, Ok(vec!["fine".into(), "2".into()])),
         ];
         assert_eq!(rows(text), expected);

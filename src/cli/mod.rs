@@ -16,6 +16,7 @@ mod open;
 mod output;
 mod pki;
 mod profile;
+mod rows;
 mod serve;
 mod simulate;
 mod template;

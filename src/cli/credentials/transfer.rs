@@ -1,15 +1,18 @@
 //! Credentials in files: CSV with a header, or JSON lines. No error quotes a value: it might be a secret.
 
 use std::collections::HashMap;
+use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::cli::csv;
+use crate::cli::CliError;
+use crate::cli::rows::{self, Bad, Columns, Read, Record};
 use crate::model::{CredentialRow, Credentials, CredentialsType, IdType, Impi, Impu};
-use crate::value::{MacAddress, Secret, hex, unhex};
+use crate::store::{CredentialStore, SqliteStore, Store};
+use crate::value::{MacAddress, Secret, Timestamp, hex, unhex};
 
 /// The columns of CSV, and the fields of a JSON line that is one row.
-pub(super) const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 13] = [
     "mac",
     "table",
     "index",
@@ -27,104 +30,65 @@ pub(super) const COLUMNS: [&str; 13] = [
 /// One more column, which few need.
 const ADDITIONAL: &str = "additional";
 
-/// A file's rows, each with its line, and its bad ones.
-#[derive(Debug, Default)]
-pub(super) struct Read {
-    pub(super) rows: Vec<(usize, MacAddress, CredentialRow)>,
-    pub(super) bad: Vec<(usize, String)>,
-}
+/// A row of a device.
+type Row = (MacAddress, CredentialRow);
 
-type Record = Map<String, Value>;
-
-/// Reads CSV or JSON lines, told by the first character.
-pub(super) fn read(text: &str) -> Read {
-    let json = text
-        .trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t'])
-        .starts_with('{');
-    let records = if json { from_json_lines(text) } else { from_csv(text) };
-    let mut read = Read::default();
-    let mut lines = HashMap::new();
-    for (line, record) in records {
-        let row = record.and_then(|record| {
-            let mac = field(&record, "mac").ok_or("mac: it is missing")?;
-            let mac: MacAddress = mac.parse().map_err(|error| format!("mac: {error}"))?;
-            Ok((mac, row(&record)?))
-        });
-        match row {
-            Ok((mac, row)) => match lines.insert((mac, row.table(), row.index()), line) {
-                None => read.rows.push((line, mac, row)),
-                Some(first) => read.bad.push((
-                    line,
-                    format!(
-                        "{} {} of {mac} stands on line {first} already",
-                        row.table(),
-                        row.index()
-                    ),
-                )),
-            },
-            Err(reason) => read.bad.push((line, reason)),
+/// Adds or replaces the rows of a file: all of its good rows, or none where one is bad and `skip_bad` is not said.
+pub(super) async fn import(store: &SqliteStore, file: &Path, skip_bad: bool, as_json: bool) -> Result<(), CliError> {
+    let mut read = read(&rows::text(file)?);
+    let mut known = HashMap::new();
+    let mut of_known = Vec::new();
+    for (line, (mac, row)) in read.rows {
+        let is_known = match known.get(&mac) {
+            Some(is_known) => *is_known,
+            None => {
+                let found = store.device(mac).await?.is_some();
+                known.insert(mac, found);
+                found
+            }
+        };
+        if is_known {
+            of_known.push((line, (mac, row)));
+        } else {
+            let reason = format!("{mac} is not a known device: add it first");
+            read.bad.push(Bad::new(line, reason));
         }
     }
-    read
+    read.rows = of_known;
+    read.bad.sort();
+    let put = async |rows| Ok(store.put_credentials(rows, Timestamp::now()).await?);
+    rows::import(file, read, "rows", (skip_bad, as_json), put).await
 }
 
-fn from_csv(text: &str) -> Vec<(usize, Result<Record, String>)> {
-    let mut rows = csv::rows(text).into_iter();
-    let header = match rows.next() {
-        None => {
-            return vec![(
-                1,
-                Err(format!(
-                    "the file is empty: expected a header such as {}",
-                    COLUMNS.join(",")
-                )),
-            )];
-        }
-        Some((line, Err(reason))) => return vec![(line, Err(reason.into()))],
-        Some((line, Ok(header))) => match header.iter().find(|name| !is_column(name)) {
-            // A file without a header has a secret somewhere in its first line.
-            Some(_) => {
-                let expected = COLUMNS.join(", ");
-                return vec![(
-                    line,
-                    Err(format!(
-                        "the header has an unknown column: expected {expected}, {ADDITIONAL}"
-                    )),
-                )];
-            }
-            None => header,
-        },
+/// Reads CSV or JSON lines. A JSON line is one row, or a device with `impus` and `impis` as `credentials show` writes it.
+fn read(text: &str) -> Read<Row> {
+    let columns = Columns {
+        known: &is_column,
+        expected: &format!("{}, {ADDITIONAL}", COLUMNS.join(", ")),
+        example: &COLUMNS.join(","),
+        secret: true,
     };
-    rows.map(|(line, row)| {
-        let record = row.map_err(str::to_owned).and_then(|fields| {
-            if fields.len() != header.len() {
-                return Err(format!("{} fields where the header has {}", fields.len(), header.len()));
-            }
-            let filled = header.iter().zip(fields).filter(|(_, field)| !field.is_empty());
-            Ok(filled.map(|(name, field)| (name.clone(), field.into())).collect())
-        });
-        (line, record)
+    let records = rows::records(text, &columns, Ok).into_iter();
+    let records = records.flat_map(|(line, record)| match record {
+        Ok(record) if record.contains_key("impus") || record.contains_key("impis") => {
+            let rows = rows_of_device(record).into_iter();
+            rows.map(|row| (line, row.map_err(|reason| Bad::new(line, reason))))
+                .collect()
+        }
+        other => vec![(line, other)],
+    });
+    let row = |record: Record| {
+        let mac = field(&record, "mac").ok_or("mac: it is missing")?;
+        let mac: MacAddress = mac.parse().map_err(|error| format!("mac: {error}"))?;
+        Ok((mac, row(&record)?))
+    };
+    Read::new(records.collect(), row, |(mac, row)| {
+        format!("{} {} of {mac}", row.table(), row.index())
     })
-    .collect()
 }
 
 fn is_column(name: &str) -> bool {
     COLUMNS.contains(&name) || name == ADDITIONAL
-}
-
-/// Each line is one row, or a device with `impus` and `impis` as `credentials show` writes it.
-fn from_json_lines(text: &str) -> Vec<(usize, Result<Record, String>)> {
-    let mut records = Vec::new();
-    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        match serde_json::from_str::<Record>(line.trim_start_matches('\u{feff}')) {
-            Err(error) => records.push((at + 1, Err(format!("no JSON object: column {}", error.column())))),
-            Ok(record) if record.contains_key("impus") || record.contains_key("impis") => {
-                records.extend(rows_of_device(record).into_iter().map(|row| (at + 1, row)));
-            }
-            Ok(record) => records.push((at + 1, Ok(record))),
-        }
-    }
-    records
 }
 
 fn rows_of_device(mut device: Record) -> Vec<Result<Record, String>> {
@@ -279,7 +243,7 @@ mod tests {
         let read_csv = read(csv);
         assert!(read_csv.bad.is_empty(), "{:?}", read_csv.bad);
         assert_eq!(read_csv.rows.len(), 3);
-        let CredentialRow::Impi(second) = &read_csv.rows[2].2 else {
+        let CredentialRow::Impi(second) = &read_csv.rows[2].1.1 else {
             panic!("an IMPI")
         };
         assert_eq!(second.credentials.expose(), [0, 255]);
@@ -295,7 +259,7 @@ mod tests {
     #[test]
     fn what_show_reveals_reads_back() {
         let read_first = read("mac,table,id,credentials\n001122334401,impi,u@ims,s3cret\n");
-        let (_, mac, CredentialRow::Impi(impi)) = &read_first.rows[0] else {
+        let (_, (mac, CredentialRow::Impi(impi))) = &read_first.rows[0] else {
             panic!("an IMPI")
         };
         let credentials = Credentials {
@@ -316,10 +280,10 @@ mod tests {
                     001122334401,impi,1,u,,s3cret,rot13\n001122334401,impu,1,u,,s3cret,\n001122334401,impi,1,u\n\
                     001122334401,impi,1,u,,s3cret,\n00:11:22:33:44:01,impi,1,w,,s3cret,\n001122334401,impi,1,u,s3cret,x,\n";
         let read_text = read(text);
-        let lines: Vec<usize> = read_text.bad.iter().map(|(line, _)| *line).collect();
+        let lines: Vec<usize> = read_text.bad.iter().map(|bad| bad.line).collect();
         assert_eq!(lines, [2, 3, 4, 5, 6, 7, 8, 9, 11, 12]);
         assert_eq!(read_text.rows.len(), 1);
-        for (line, reason) in &read_text.bad {
+        for Bad { line, reason, .. } in &read_text.bad {
             // The last one has its secret in a column whose words are public.
             assert!(*line == 12 || !reason.contains("s3cret"), "{line}: {reason}");
         }
@@ -331,7 +295,7 @@ mod tests {
             "",
         ] {
             let bad = read(text).bad;
-            assert!(!bad.is_empty() && !bad[0].1.contains("s3cret"), "{bad:?}");
+            assert!(!bad.is_empty() && !bad[0].reason.contains("s3cret"), "{bad:?}");
         }
     }
 }

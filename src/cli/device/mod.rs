@@ -191,17 +191,10 @@ async fn work(settings: &Settings, store: &SqliteStore, command: Command, as_jso
             let mac = known(store, one.mac).await?.mac;
             order::carry_out(store, mac, OrderKind::Bootstrap, Duration::from_secs(timeout), as_json).await
         }
-        Command::Import { file, skip_bad, .. } => import(settings, store, file, skip_bad, as_json).await,
-        Command::Export { file, .. } => {
-            let count = transfer::export(store, &file, as_json).await?;
-            if file.as_os_str() == "-" {
-                return Ok(());
-            }
-            if as_json {
-                return output::print_json(&json!({"exported": count, "file": file}));
-            }
-            output::print(&format!("{count} devices exported to {}\n", file.display()))
+        Command::Import { file, skip_bad, .. } => {
+            transfer::import(store, &file, settings.delivery.protocol, skip_bad, as_json).await
         }
+        Command::Export { file, .. } => transfer::export(store, &file, as_json).await,
         Command::Attempts { one, limit } => {
             let attempts = store.attempts(one.mac, limit).await?;
             let refusals = store.refusals(one.mac, limit).await?;
@@ -375,49 +368,4 @@ fn config_url(settings: &Settings, device: &Device) -> Option<String> {
         },
     };
     Some(format!("{scheme}://{host}/{}", basic_file_name(device)))
-}
-
-async fn import(
-    settings: &Settings,
-    store: &SqliteStore,
-    file: PathBuf,
-    skip_bad: bool,
-    as_json: bool,
-) -> Result<(), CliError> {
-    let text = if file.as_os_str() == "-" {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(&file)
-    };
-    let text = text.map_err(|error| CliError::file(&file, error))?;
-    let read = transfer::read(&text, settings.delivery.protocol, Timestamp::now());
-    let stored = if read.bad.is_empty() || skip_bad {
-        read.devices.len()
-    } else {
-        0
-    };
-    if stored > 0 {
-        store.put_devices(read.devices).await?;
-    }
-    for (line, reason) in &read.bad {
-        eprintln!("hardline: {}:{line}: {reason}", file.display());
-    }
-    if as_json {
-        let bad: Vec<_> = read
-            .bad
-            .iter()
-            .map(|(line, reason)| json!({"line": line, "error": reason}))
-            .collect();
-        output::print_json(&json!({"stored": stored, "bad": bad}))?;
-    } else {
-        output::print(&format!("{stored} devices stored, {} bad rows\n", read.bad.len()))?;
-    }
-    if read.bad.is_empty() || skip_bad {
-        return Ok(());
-    }
-    eprintln!(
-        "hardline: nothing of {} is stored: correct the rows, or pass --skip-bad",
-        file.display()
-    );
-    Err(CliError::Reported(1))
 }

@@ -1,17 +1,16 @@
 //! Devices in files: CSV with a header, or JSON lines.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::{CliError, csv, output, pki};
+use crate::cli::rows::{self, Columns, PAGE, Read, Record};
+use crate::cli::{CliError, csv};
 use crate::model::{Delivery, Device};
 use crate::store::{SqliteStore, Store};
-use crate::value::{MacAddress, Timestamp};
+use crate::value::Timestamp;
 
-/// How many devices are read at once.
-const PAGE: usize = 1_000;
 /// The columns of CSV; a variable's column is `var.<name>`.
 const COLUMNS: [&str; 10] = [
     "mac",
@@ -29,42 +28,43 @@ const COLUMNS: [&str; 10] = [
 const SHOWN: [&str; 2] = ["config_url", "attempt"];
 
 /// Every device, in pages.
-pub(super) async fn all(
-    store: &SqliteStore,
-    mut each: impl FnMut(Device) -> Result<(), CliError>,
-) -> Result<(), CliError> {
-    let mut after = None;
-    loop {
-        let page = store.devices(after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.mac);
-        page.into_iter().try_for_each(&mut each)?;
-    }
+pub(super) async fn all(store: &SqliteStore, each: impl FnMut(Device) -> Result<(), CliError>) -> Result<(), CliError> {
+    rows::pages(
+        async |after| store.devices(after, PAGE).await,
+        |device| device.mac,
+        each,
+    )
+    .await
 }
 
-/// Writes every device to a file, or to standard output for `-`; returns how many.
-pub(super) async fn export(store: &SqliteStore, file: &Path, as_json: bool) -> Result<usize, CliError> {
-    let by_name = file
-        .extension()
-        .is_some_and(|extension| extension == "jsonl" || extension == "json");
+/// Writes every device to a file, or to standard output for `-`. The variables hold the lines' credentials.
+pub(super) async fn export(store: &SqliteStore, file: &Path, as_json: bool) -> Result<(), CliError> {
     let mut devices = Vec::new();
     all(store, |device| {
         devices.push(device);
         Ok(())
     })
     .await?;
-    let text = if by_name || (as_json && file == Path::new("-")) {
+    let text = if rows::as_lines(file, as_json) {
         json_lines(&devices)?
     } else {
         to_csv(&devices)
     };
-    if file == Path::new("-") {
-        output::print(&text)?;
-    } else {
-        // The variables hold the lines' credentials.
-        pki::write(file, text.as_bytes(), 0o600)?;
-    }
-    Ok(devices.len())
+    rows::export(file, &text, devices.len(), "devices", as_json)
+}
+
+/// Adds or replaces the devices of a file: all of its good rows, or none where one is bad and `skip_bad` is not said.
+/// Those that name no delivery have `delivery`.
+pub(super) async fn import(
+    store: &SqliteStore,
+    file: &Path,
+    delivery: Delivery,
+    skip_bad: bool,
+    as_json: bool,
+) -> Result<(), CliError> {
+    let read = read(&rows::text(file)?, delivery, Timestamp::now());
+    let put = async |devices| Ok(store.put_devices(devices).await?);
+    rows::import(file, read, "devices", (skip_bad, as_json), put).await
 }
 
 fn json_lines(devices: &[Device]) -> Result<String, CliError> {
@@ -110,105 +110,44 @@ fn line(fields: impl Iterator<Item = String>) -> String {
     fields.map(|field| csv::quoted(&field)).collect::<Vec<_>>().join(",") + "\n"
 }
 
-/// A file's devices and its bad rows, each with its line.
-#[derive(Debug, Default)]
-pub(super) struct Read {
-    pub(super) devices: Vec<Device>,
-    pub(super) bad: Vec<(usize, String)>,
-}
-
-/// Reads CSV or JSON lines, told by the first character.
-pub(super) fn read(text: &str, delivery: Delivery, now: Timestamp) -> Read {
-    let records = if text
-        .trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t'])
-        .starts_with('{')
-    {
-        from_json_lines(text)
-    } else {
-        from_csv(text)
+/// Reads CSV or JSON lines.
+fn read(text: &str, delivery: Delivery, now: Timestamp) -> Read<Device> {
+    let columns = Columns {
+        known: &is_column,
+        expected: &format!("{} and var.NAME", COLUMNS.join(", ")),
+        example: "mac,fqdn,flow",
+        secret: false,
     };
-    let mut read = Read::default();
-    let mut lines: HashMap<MacAddress, usize> = HashMap::new();
-    for (line, record) in records {
-        match record.and_then(|record| device(record, delivery, now)) {
-            Ok(device) => match lines.insert(device.mac, line) {
-                None => read.devices.push(device),
-                Some(first) => read
-                    .bad
-                    .push((line, format!("{} stands on line {first} already", device.mac))),
-            },
-            Err(reason) => read.bad.push((line, reason)),
-        }
-    }
-    read
-}
-
-type Records = Vec<(usize, Result<Map<String, Value>, String>)>;
-
-fn from_json_lines(text: &str) -> Records {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let record = |line: &str| serde_json::from_str(line).map_err(|error| format!("no JSON object: {error}"));
-    lines
-        .map(|(at, line)| (at + 1, record(line.trim_start_matches('\u{feff}'))))
-        .collect()
-}
-
-fn from_csv(text: &str) -> Records {
-    let mut rows = csv::rows(text).into_iter();
-    let header = match rows.next() {
-        None => {
-            return vec![(
-                1,
-                Err("the file is empty: expected a header such as mac,fqdn,flow".into()),
-            )];
-        }
-        Some((line, Err(reason))) => return vec![(line, Err(reason.into()))],
-        Some((line, Ok(header))) => match header.iter().find(|name| !is_column(name)) {
-            Some(name) => {
-                let columns = COLUMNS.join(", ");
-                return vec![(
-                    line,
-                    Err(format!("unknown column '{name}': expected {columns} and var.NAME")),
-                )];
-            }
-            None => header,
-        },
-    };
-    rows.map(|(line, row)| {
-        let record = row.map_err(str::to_owned).and_then(|fields| record(&header, fields));
-        (line, record)
-    })
-    .collect()
+    let records = rows::records(text, &columns, typed);
+    Read::new(records, |record| device(record, delivery, now), |device| device.mac)
 }
 
 fn is_column(name: &str) -> bool {
     COLUMNS.contains(&name) || name.strip_prefix("var.").is_some_and(|name| !name.is_empty())
 }
 
-/// A row of CSV as the object that JSON lines have. Empty fields are absent.
-fn record(header: &[String], fields: Vec<String>) -> Result<Map<String, Value>, String> {
-    if fields.len() != header.len() {
-        return Err(format!("{} fields where the header has {}", fields.len(), header.len()));
-    }
+/// A row of CSV as the object that JSON lines have.
+fn typed(fields: Record) -> Result<Record, String> {
     let mut record = Map::new();
     let mut vars = Map::new();
-    for (name, field) in header.iter().zip(fields).filter(|(_, field)| !field.is_empty()) {
+    for (name, value) in fields {
         if let Some(name) = name.strip_prefix("var.") {
-            vars.insert(name.into(), field.into());
+            vars.insert(name.into(), value);
             continue;
         }
+        let field = value.as_str().unwrap_or_default();
         let value = match name.as_str() {
             "addresses" => field.split([' ', ';']).filter(|text| !text.is_empty()).collect(),
-            "overrides" => serde_json::from_str(&field)
+            "overrides" => serde_json::from_str(field)
                 .map_err(|_| "overrides: expected a JSON object of attributes, each with a text or null".to_owned())?,
             "created" => json!(
                 field
                     .parse::<i64>()
                     .map_err(|_| format!("created: '{field}' is not a number"))?
             ),
-            _ => field.into(),
+            _ => value,
         };
-        record.insert(name.clone(), value);
+        record.insert(name, value);
     }
     record.insert("vars".into(), vars.into());
     Ok(record)
@@ -254,18 +193,13 @@ mod tests {
                     00:11:22:aa:bb:02,b.example.net,basic,euro,,,\"said \"\"no\"\"\"\n";
         let read = read(text, Delivery::Http, NOW);
         assert!(read.bad.is_empty(), "{:?}", read.bad);
-        assert_eq!(read.devices[0].addresses.len(), 2);
-        assert_eq!(read.devices[0].vars["line 1"], "x,y");
-        assert_eq!(
-            (read.devices[1].delivery, read.devices[1].created),
-            (Delivery::Http, NOW)
-        );
-        for text in [to_csv(&read.devices), json_lines(&read.devices).unwrap()] {
-            assert_eq!(
-                super::read(&text, Delivery::Tftp, Timestamp(0)).devices,
-                read.devices,
-                "{text}"
-            );
+        assert_eq!(read.rows[0].1.addresses.len(), 2);
+        assert_eq!(read.rows[0].1.vars["line 1"], "x,y");
+        assert_eq!((read.rows[1].1.delivery, read.rows[1].1.created), (Delivery::Http, NOW));
+        let all = |read: Read<Device>| read.rows.into_iter().map(|(_, device)| device).collect::<Vec<_>>();
+        let devices = all(read);
+        for text in [to_csv(&devices), json_lines(&devices).unwrap()] {
+            assert_eq!(all(super::read(&text, Delivery::Tftp, Timestamp(0))), devices, "{text}");
         }
     }
 
@@ -274,7 +208,7 @@ mod tests {
         let text = "mac,fqdn,flow\nxx,a.net,secure\n\n001122aabb01,a.net,sure\n001122aabb01,a.net\n001122aabb01,,basic\n\
                     001122aabb01,a.net,basic\n00:11:22:aa:bb:01,b.net,basic\n";
         let read = read(text, Delivery::Tftp, NOW);
-        let lines: Vec<usize> = read.bad.iter().map(|(line, _)| *line).collect();
+        let lines: Vec<usize> = read.bad.iter().map(|bad| bad.line).collect();
         assert_eq!(lines, [2, 4, 5, 6, 8]);
         let reasons = [
             "'xx' is not a MAC",
@@ -283,13 +217,13 @@ mod tests {
             "fqdn is missing",
             "on line 7 already",
         ];
-        for ((_, reason), expected) in read.bad.iter().zip(reasons) {
-            assert!(reason.contains(expected), "{reason}");
+        for (bad, expected) in read.bad.iter().zip(reasons) {
+            assert!(bad.reason.contains(expected), "{bad:?}");
         }
-        assert_eq!(read.devices.len(), 1);
+        assert_eq!(read.rows.len(), 1);
         assert!(
             super::read("mac,name\n", Delivery::Tftp, NOW).bad[0]
-                .1
+                .reason
                 .contains("unknown column 'name'")
         );
         assert_eq!(super::read("", Delivery::Tftp, NOW).bad.len(), 1);
