@@ -5,6 +5,7 @@
 pub mod bootstrap;
 pub mod capture;
 pub mod client;
+pub mod crl;
 pub mod fetch;
 pub mod files;
 pub mod lossy;
