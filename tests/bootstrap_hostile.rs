@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use hardline::settings::Service;
 use serde_json::Value;
-use support::bootstrap::{Papers, curl, python, s_client, script, text};
+use support::bootstrap::{Papers, curl, python, s_client, script, text, with_device};
 use support::server::Server;
 
 const MAC: &str = "00:11:22:AA:BB:01";
@@ -20,29 +20,7 @@ const GET: &str = "GET /eue HTTP/1.0\r\n\r\n";
 const BOTH: [Service; 2] = [Service::Bootstrap, Service::BootstrapLegacy];
 
 fn installation() -> (Server, Papers) {
-    let server = Server::install();
-    server.command(&[
-        "device",
-        "add",
-        "--mac",
-        MAC,
-        "--fqdn",
-        "one.pktc.example.net",
-        "--flow",
-        "hybrid",
-    ]);
-    server.command(&[
-        "credentials",
-        "set",
-        MAC,
-        "--impi",
-        "one@ims",
-        "--impu",
-        "sip:one@ims",
-        "--generate",
-    ]);
-    let papers = Papers::of(&server, MAC);
-    (server, papers)
+    with_device(MAC)
 }
 
 fn serves(server: &Server, papers: &Papers) {
@@ -318,6 +296,69 @@ fn thousands_of_idle_connections_leave_memory_and_others_alone() {
     assert!(grown < 40 * 1024, "{grown} KiB for 1000 connections that say nothing");
     drop(held);
     server.assert_unhurt();
+}
+
+/// Connections of devices that have had their document and keep it open, by the memory of the server with its worker.
+#[test]
+fn a_device_that_stays_connected_costs_little() {
+    const CONNECTIONS: u64 = 500;
+    let (mut server, papers) = installation();
+    server.edit(
+        "hardline.toml",
+        "#= connections_per_source = 64",
+        "connections_per_source = 0",
+    );
+    server.start();
+    let resident = |pid: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap()
+    };
+    for service in BOTH {
+        let fetch = fetcher(service, &papers);
+        // What the first ones leave behind is not theirs.
+        let mut held: Vec<TcpStream> = (0..50).map(|_| fetch(server.v4(service))).collect();
+        let both = || resident(server.pid()) + resident(worker(&server));
+        let before = both();
+        held.extend((0..CONNECTIONS).map(|_| fetch(server.v4(service))));
+        let each = both().saturating_sub(before) * 1024 / CONNECTIONS;
+        println!("{service}: {each} octets for a connection that waits");
+        assert!(
+            each < LITTLE,
+            "{service}: {each} octets for each of {CONNECTIONS} connections"
+        );
+        serves(&server, &papers);
+    }
+    server.assert_unhurt();
+}
+
+/// What one of ten thousand connections may cost of 400 MB, with 30 MB for the two processes themselves.
+const LITTLE: u64 = 37_000;
+
+/// Fetches the document, and keeps the connection.
+fn fetcher(service: Service, papers: &Papers) -> impl Fn(SocketAddr) -> TcpStream {
+    use openssl::ssl::{Ssl, SslContextBuilder, SslFiletype, SslMethod, SslStream, SslVersion};
+    let mut context = SslContextBuilder::new(SslMethod::tls_client()).unwrap();
+    context.set_security_level(0);
+    if service == Service::BootstrapLegacy {
+        context.set_max_proto_version(Some(SslVersion::TLS1)).unwrap();
+        context.set_min_proto_version(Some(SslVersion::TLS1)).unwrap();
+        context.set_cipher_list("AES128-SHA").unwrap();
+    }
+    context.set_certificate_chain_file(&papers.chain).unwrap();
+    context.set_private_key_file(&papers.key, SslFiletype::PEM).unwrap();
+    let context = context.build();
+    move |address| {
+        let stream = connect(address);
+        let held = stream.try_clone().unwrap();
+        let mut tls = SslStream::new(Ssl::new(&context).unwrap(), stream).unwrap();
+        tls.connect().unwrap();
+        tls.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        let mut answer = [0; 16];
+        tls.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer[..15], b"HTTP/1.1 200 OK");
+        held
+    }
 }
 
 #[test]

@@ -16,6 +16,23 @@ pub struct Papers {
     pub key: PathBuf,
 }
 
+/// An installation with one device that has credentials, and the device's papers.
+pub fn with_device(mac: &str) -> (Server, Papers) {
+    let server = Server::install();
+    let device = ["--fqdn", "one.pktc.example.net", "--flow", "hybrid"];
+    server.command(&[&["device", "add", "--mac", mac], &device[..]].concat());
+    let rows = ["--impi", "one@ims", "--impu", "sip:one@ims", "--generate"];
+    server.command(&[&["credentials", "set", mac], &rows[..]].concat());
+    let papers = Papers::of(&server, mac);
+    (server, papers)
+}
+
+/// The status of the answer to a GET.
+pub fn status(server: &Server, papers: &Papers) -> String {
+    let answer = text(curl(server, Some(papers), &[]));
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
 /// The credential `name` of an installation's pki folder.
 pub fn authority(server: &Server, name: &str) -> Credential {
     let read = |end: &str| std::fs::read(server.site().join("pki").join(format!("{name}.{end}.pem"))).expect("pki");

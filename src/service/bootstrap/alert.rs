@@ -15,13 +15,25 @@ pub(super) const HANDSHAKE_FAILURE: u8 = 40;
 /// certificate_required, which TLS 1.2 does not know (RFC 8446 §6.2).
 pub(super) const CERTIFICATE_REQUIRED: u8 = 116;
 
+/// Says which description an alert has instead of its own.
+pub(super) trait Rewrite {
+    /// The description in place of `alert`.
+    fn description(&self, alert: u8) -> u8;
+}
+
+impl<F: Fn(u8) -> u8> Rewrite for F {
+    fn description(&self, alert: u8) -> u8 {
+        self(alert)
+    }
+}
+
 /// A stream that rewrites the description of fatal alerts in clear: `S` is written to, `R` gives the new description.
 pub(super) struct Alerting<S, R> {
     stream: S,
     rewrite: R,
 }
 
-impl<S, R: Fn(u8) -> u8> Alerting<S, R> {
+impl<S, R: Rewrite> Alerting<S, R> {
     pub(super) fn new(stream: S, rewrite: R) -> Self {
         Self { stream, rewrite }
     }
@@ -37,10 +49,10 @@ impl<S: AsyncRead + Unpin, R: Unpin> AsyncRead for Alerting<S, R> {
     }
 }
 
-impl<S: AsyncWrite + Unpin, R: Fn(u8) -> u8 + Unpin> AsyncWrite for Alerting<S, R> {
+impl<S: AsyncWrite + Unpin, R: Rewrite + Unpin> AsyncWrite for Alerting<S, R> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         if let [21, 3, minor, 0, 2, 2, description] = *octets {
-            let rewritten = [21, 3, minor, 0, 2, 2, (self.rewrite)(description)];
+            let rewritten = [21, 3, minor, 0, 2, 2, self.rewrite.description(description)];
             return Pin::new(&mut self.stream).poll_write(context, &rewritten);
         }
         Pin::new(&mut self.stream).poll_write(context, octets)

@@ -158,6 +158,16 @@ impl<S> Paced<S> {
         }
     }
 
+    /// The stream below.
+    pub fn inner(&self) -> &S {
+        &self.stream
+    }
+
+    /// A request has begun: the time it may take runs from now, unless it runs already.
+    pub fn begin(&mut self) {
+        self.enter(Stage::Request);
+    }
+
     fn enter(&mut self, stage: Stage) {
         if self.stage != stage {
             self.stage = stage;

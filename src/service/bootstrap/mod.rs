@@ -7,6 +7,7 @@
 mod alert;
 mod ask;
 mod desk;
+mod head;
 mod http;
 #[cfg(feature = "legacy-tls")]
 pub mod legacy;
@@ -107,6 +108,8 @@ pub async fn start(
         tasks.spawn(modern::run(listeners.modern, config, limits, desk, stop.clone()));
     }
     if listeners.legacy.is_empty() {
+        #[cfg(not(feature = "legacy-tls"))]
+        tracing::info!("bootstrap_legacy is not in this build, which is without the feature legacy-tls");
         return Ok(());
     }
     let desk = Desk::new(Service::BootstrapLegacy, shared);

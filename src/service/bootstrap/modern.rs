@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::alert::{Alerting, CERTIFICATE_REQUIRED, HANDSHAKE_FAILURE};
 use super::ask::Client;
@@ -26,6 +27,9 @@ use crate::settings::Service;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long connections may go on when the service stops.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// A stream behind its handshake.
+type Secured = TlsStream<Alerting<TcpStream, fn(u8) -> u8>>;
 
 /// What rustls needs to know. Sessions are never resumed: each connection proves anew who it is.
 ///
@@ -119,22 +123,29 @@ impl Terminal {
     async fn connection(self, stream: TcpStream, peer: SocketAddr, _pass: Pass, stop: watch::Receiver<bool>) {
         // Answers are written whole.
         let _ = stream.set_nodelay(true);
-        let handshake = self
-            .acceptor
-            .accept(Alerting::new(stream, of_its_version))
-            .into_fallible();
-        let stream = match tokio::time::timeout(self.limits.handshake, handshake).await {
-            Err(_) => return drops::count(Service::Bootstrap, "handshake_timeout", peer, 0),
-            Ok(Err((error, stream))) => {
-                self.failed(&error, peer);
-                return part(stream).await;
-            }
-            Ok(Ok(stream)) => stream,
+        // What a handshake needs is given back when it is over: the connection may wait for long.
+        let Some(stream) = Box::pin(self.handshake(stream, peer)).await else {
+            return;
         };
-        let client = client(stream.get_ref().1, peer);
-        if let Err(fault) = http::serve(stream, client, &self.limits, self.desk.clone(), stop).await {
+        let who = move |stream: &Box<Secured>| Some(client(stream.get_ref().1, peer));
+        if let Err(fault) = http::serve(stream, who, &self.limits, self.desk.clone(), stop).await {
             drops::count(Service::Bootstrap, fault, peer, 0);
         }
+    }
+
+    /// The stream of a peer that proved who it is.
+    async fn handshake(&self, stream: TcpStream, peer: SocketAddr) -> Option<Box<Secured>> {
+        let rewrite: fn(u8) -> u8 = of_its_version;
+        let handshake = self.acceptor.accept(Alerting::new(stream, rewrite)).into_fallible();
+        match tokio::time::timeout(self.limits.handshake, handshake).await {
+            Err(_) => drops::count(Service::Bootstrap, "handshake_timeout", peer, 0),
+            Ok(Err((error, stream))) => {
+                self.failed(&error, peer);
+                part(stream).await;
+            }
+            Ok(Ok(stream)) => return Some(Box::new(stream)),
+        }
+        None
     }
 
     /// Counts a handshake that failed, once, with its reason.

@@ -21,6 +21,8 @@ pub(super) fn give_up(user: &str) -> Result<(), String> {
     prctl::set_no_new_privs().map_err(failed("no new privileges"))?;
     prctl::set_dumpable(false).map_err(failed("no tracer"))?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(failed("no core"))?;
+    // The allocator asks for huge pages, of which a process this small fills a fraction.
+    prctl::set_thp_disable(true).map_err(failed("no huge pages"))?;
     // Each connection is a descriptor.
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).map_err(failed("descriptors"))?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most).map_err(failed("descriptors"))?;

@@ -6,10 +6,13 @@ use std::sync::{Arc, OnceLock};
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
 use openssl::ssl::{
-    Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslSessionCacheMode, SslVerifyMode, SslVersion,
+    Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslRef, SslSessionCacheMode, SslVerifyMode,
+    SslVersion,
 };
+use openssl::stack::StackRef;
 use openssl::x509::{X509, X509StoreContext, X509StoreContextRef};
 
+use super::super::ask::Client;
 use super::orders::Orders;
 use crate::value::unhex;
 use crate::wire::cert::{certificates_from_pem, key_from_pem};
@@ -17,22 +20,29 @@ use crate::wire::cert::{certificates_from_pem, key_from_pem};
 /// What is known of one handshake: who is at the other end, and what became of its certificates.
 pub(super) struct Handshake {
     pub(super) peer: SocketAddr,
-    judged: OnceLock<(u8, Arc<Vec<Vec<u8>>>)>,
+    judged: OnceLock<u8>,
 }
 
 impl Handshake {
     /// The alert that the chain is refused with, where it was presented and refused.
     pub(super) fn alert(&self) -> Option<u8> {
-        self.judged.get().map(|(alert, _)| *alert).filter(|alert| *alert != 0)
+        self.judged.get().copied().filter(|alert| *alert != 0)
     }
 
-    /// The chain that was accepted.
-    pub(super) fn chain(&self) -> Option<Arc<Vec<Vec<u8>>>> {
-        self.judged
-            .get()
-            .filter(|(alert, _)| *alert == 0)
-            .map(|(_, chain)| Arc::clone(chain))
+    /// Who is at the other end of a connection whose chain was accepted.
+    pub(super) fn client(&self, ssl: &SslRef) -> Option<Client> {
+        self.judged.get().filter(|alert| **alert == 0)?;
+        let suite = ssl.current_cipher()?.name();
+        Some(Client {
+            peer: self.peer,
+            chain: Arc::new(to_der(ssl.verified_chain()?)?),
+            tls: format!("{} {suite}", ssl.version_str()).into(),
+        })
     }
+}
+
+fn to_der(chain: &StackRef<X509>) -> Option<Vec<Vec<u8>>> {
+    chain.iter().map(|certificate| certificate.to_der().ok()).collect()
 }
 
 /// Where the server's side of each connection begins.
@@ -117,13 +127,11 @@ fn accepted(
 ) -> Option<bool> {
     let ssl = store.ex_data(X509StoreContext::ssl_idx().ok()?)?;
     let handshake = ssl.ex_data(handshakes)?;
-    if let Some((alert, _)) = handshake.judged.get() {
+    if let Some(alert) = handshake.judged.get() {
         return Some(*alert == 0);
     }
-    let chain = store.chain()?;
-    let chain: Result<Vec<Vec<u8>>, ErrorStack> = chain.iter().map(|certificate| certificate.to_der()).collect();
-    let chain = Arc::new(chain.ok()?);
-    let alert = judge(handshake.peer, Arc::clone(&chain));
-    let _ = handshake.judged.set((alert, chain));
+    let chain = Arc::new(to_der(store.chain()?)?);
+    let alert = judge(handshake.peer, chain);
+    let _ = handshake.judged.set(alert);
     Some(alert == 0)
 }

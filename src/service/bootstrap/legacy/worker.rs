@@ -17,8 +17,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
 use tokio_openssl::SslStream;
 
-use super::super::alert::{Alerting, HANDSHAKE_FAILURE};
-use super::super::ask::{Answer, Answering, Ask, Client};
+use super::super::alert::{Alerting, HANDSHAKE_FAILURE, Rewrite};
+use super::super::ask::{Answer, Answering, Ask};
 use super::super::http;
 use super::super::limits::{Gate, Limits, Pass, part};
 use super::channel::{Downward, ENDS, Upward, next_blocking};
@@ -246,42 +246,52 @@ impl Connections {
 
     async fn connection(self, stream: TcpStream, peer: SocketAddr, _pass: Pass, stop: watch::Receiver<bool>) {
         let _ = stream.set_nodelay(true);
-        let Ok((ssl, handshake)) = self.terminal.begin(peer) else {
-            return self.server.ended("connection_lost", peer);
+        // What a handshake needs is given back when it is over: the connection may wait for long.
+        let Some((stream, handshake)) = Box::pin(self.handshake(stream, peer)).await else {
+            return;
         };
-        let verdict = Arc::clone(&handshake);
+        let who = move |stream: &Secured| handshake.client(stream.ssl());
+        if let Err(fault) = http::serve(stream, who, &self.limits, self.server.clone(), stop).await {
+            self.server.ended(fault, peer);
+        }
+    }
+
+    /// The stream of a peer that proved who it is, and what is known of its handshake.
+    async fn handshake(&self, stream: TcpStream, peer: SocketAddr) -> Option<(Secured, Arc<Handshake>)> {
+        let Ok((ssl, handshake)) = self.terminal.begin(peer) else {
+            self.server.ended("connection_lost", peer);
+            return None;
+        };
         // OpenSSL has one alert for every refusal of ours.
-        let stream = Alerting::new(stream, move |alert| verdict.alert().unwrap_or(alert));
+        let stream = Alerting::new(stream, Verdict(Arc::clone(&handshake)));
         let Ok(mut stream) = SslStream::new(ssl, stream) else {
-            return self.server.ended("connection_lost", peer);
+            self.server.ended("connection_lost", peer);
+            return None;
         };
         match tokio::time::timeout(self.limits.handshake, Pin::new(&mut stream).accept()).await {
-            Err(_) => return self.server.ended("handshake_timeout", peer),
+            Ok(Ok(())) => return Some((stream, handshake)),
+            Err(_) => self.server.ended("handshake_timeout", peer),
             Ok(Err(error)) => {
                 if handshake.alert().is_none() {
                     self.server.ended(fault(&error), peer);
                 }
-                return part(stream.get_mut()).await;
+                part(stream.get_mut()).await;
             }
-            Ok(Ok(())) => {}
         }
-        let Some(client) = client(&stream, &handshake) else {
-            return self.server.ended("connection_lost", peer);
-        };
-        if let Err(fault) = http::serve(stream, client, &self.limits, self.server.clone(), stop).await {
-            self.server.ended(fault, peer);
-        }
+        None
     }
 }
 
-fn client<S>(stream: &SslStream<S>, handshake: &Handshake) -> Option<Client> {
-    let ssl = stream.ssl();
-    let suite = ssl.current_cipher()?.name();
-    Some(Client {
-        peer: handshake.peer,
-        chain: handshake.chain()?,
-        tls: format!("{} {suite}", ssl.version_str()).into(),
-    })
+/// A stream behind its handshake.
+type Secured = SslStream<Alerting<TcpStream, Verdict>>;
+
+/// The alert that was decided on, in place of OpenSSL's.
+struct Verdict(Arc<Handshake>);
+
+impl Rewrite for Verdict {
+    fn description(&self, alert: u8) -> u8 {
+        self.0.alert().unwrap_or(alert)
+    }
 }
 
 /// A fixed word for a handshake that failed before a certificate was judged.
