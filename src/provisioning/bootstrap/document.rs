@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Value;
+use minijinja::value::{Object, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, context};
 use openssl::base64::encode_block;
 
@@ -93,7 +94,9 @@ impl Document {
             facing,
         };
         let (device, credentials) = example();
-        document.render(&device, &credentials, Timestamp(0))?;
+        // Which variables devices have is not the template's to say.
+        let vars = Value::from_object(AnyVariable);
+        document.render_with(vars, &device, &credentials, Timestamp(0))?;
         Ok(document)
     }
 
@@ -102,6 +105,17 @@ impl Document {
     /// # Errors
     /// [`DocumentError`]: also where a value has a character that XML does not have, or the document is too long.
     pub fn render(&self, device: &Device, credentials: &Credentials, now: Timestamp) -> Result<String, DocumentError> {
+        let vars = Value::from_pairs(device.vars.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        self.render_with(vars, device, credentials, now)
+    }
+
+    fn render_with(
+        &self,
+        vars: Value,
+        device: &Device,
+        credentials: &Credentials,
+        now: Timestamp,
+    ) -> Result<String, DocumentError> {
         let template = self.environment.get_template(NAME);
         let template = template.map_err(|error| describe(&self.file, &error))?;
         let context = context! {
@@ -109,7 +123,7 @@ impl Document {
                 mac => device.mac.to_string(),
                 fqdn => device.fqdn.to_string(),
                 flow => device.flow.to_string(),
-                vars => &device.vars,
+                vars,
             },
             site => context! {
                 realm => self.facing.realm.to_string(),
@@ -235,6 +249,16 @@ fn impi(row: &Impi) -> Value {
     }
 }
 
+/// The variables of a device that never was: it has every one.
+#[derive(Debug)]
+struct AnyVariable;
+
+impl Object for AnyVariable {
+    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
+        Some("example".into())
+    }
+}
+
 /// A device that never was, with a row of each kind.
 fn example() -> (Device, Credentials) {
     let device = Device {
@@ -330,6 +354,18 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_variable_is_asked_of_the_device_and_not_of_the_template() {
+        let template = "<a>\n{{ device.vars.line }}</a>";
+        let document = Document::compile("t.xml".into(), template.into(), facing()).unwrap();
+        let (mut device, credentials) = example();
+        let error = document.render(&device, &credentials, Timestamp(0)).unwrap_err();
+        assert_eq!(error.line, Some(2), "{error}");
+        device.vars.insert("line".into(), "one & only".into());
+        let text = document.render(&device, &credentials, Timestamp(0)).unwrap();
+        assert_eq!(text, "<a>\none &amp; only</a>");
     }
 
     #[test]
