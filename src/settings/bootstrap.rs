@@ -96,6 +96,8 @@ pub struct Bootstrap {
     pub connections: usize,
     /// Connections at once of one source address (over IPv6: of one /64), of each of the two services; 0 sets no limit.
     pub connections_per_source: usize,
+    /// Requests of one device that are answered in a minute, on both services together; 0 sets no limit.
+    pub requests_per_device: u32,
     /// How long it is on record who read credentials.
     #[serde(deserialize_with = "read_duration")]
     pub keep_reads: Duration,
@@ -122,6 +124,7 @@ impl Default for Bootstrap {
             idle_timeout: Duration::from_secs(60),
             connections: 16_384,
             connections_per_source: 64,
+            requests_per_device: 0,
             keep_reads: Duration::from_secs(400 * 86_400),
         }
     }

@@ -65,6 +65,9 @@ pub enum Refusal {
     /// It was not provisioned, or too long ago.
     #[error("the window after its provisioning is not open: provision it, or order hardline device bootstrap")]
     Window,
+    /// It asked too often.
+    #[error("the device asks more often than requests_per_device of [bootstrap] allows in a minute")]
+    TooOften,
     /// It has no credentials.
     #[error("the device has no credentials: add some with hardline credentials")]
     Nothing,
@@ -84,6 +87,7 @@ impl Refusal {
         match self {
             Self::Method => 405,
             Self::Nothing => 404,
+            Self::TooOften => 429,
             _ => 403,
         }
     }
@@ -96,6 +100,7 @@ impl Refusal {
             Self::Blocked => "blocked",
             Self::Address(_) => "address",
             Self::Window => "window",
+            Self::TooOften => "too_often",
             Self::Nothing => "no_credentials",
             Self::Once(_) => "handed_out",
             Self::InUse(_) => "in_use",

@@ -5,8 +5,8 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::store::StoreError;
@@ -55,6 +55,31 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let body = json!({"error": {"code": self.code, "message": self.message}});
         (self.status, Json(body)).into_response()
+    }
+}
+
+/// Entries of a list in one request, and in one answer.
+pub(super) const MOST: usize = 1_000;
+
+/// One or several, as a body may hold either.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneOrMany<T> {
+    Many(Vec<T>),
+    One(T),
+}
+
+impl<T> OneOrMany<T> {
+    /// All of them.
+    pub(super) fn all(self) -> Result<Vec<T>, Refused> {
+        let all = match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        };
+        match all.len() {
+            0..=MOST => Ok(all),
+            _ => Err(Refused::bad(format!("at most {MOST} in one request"))),
+        }
     }
 }
 

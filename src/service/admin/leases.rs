@@ -7,35 +7,11 @@ use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::answer::{Answer, Document, Refused, ok};
+use super::answer::{Answer, Document, MOST, OneOrMany, Refused, ok};
 use super::{Admin, record_event};
 use crate::model::Lease;
 use crate::service::lease::LeaseEvent;
 use crate::value::MacAddress;
-
-/// Leases or events in one request, and leases in one answer.
-const MOST: usize = 1_000;
-
-/// One or several, as a body may hold either.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum OneOrMany<T> {
-    Many(Vec<T>),
-    One(T),
-}
-
-impl<T> OneOrMany<T> {
-    fn all(self) -> Result<Vec<T>, Refused> {
-        let all = match self {
-            Self::One(one) => vec![one],
-            Self::Many(many) => many,
-        };
-        match all.len() {
-            0..=MOST => Ok(all),
-            _ => Err(Refused::bad(format!("at most {MOST} in one request"))),
-        }
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

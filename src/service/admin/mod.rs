@@ -1,6 +1,7 @@
-//! The admin API: leases and their changes, one-time names, status. docs/admin-api.md describes it.
+//! The admin API: leases and their changes, one-time names, which credentials are in use, status. docs/admin-api.md describes it.
 
 mod answer;
+mod credentials;
 mod leases;
 mod names;
 mod token;
@@ -21,7 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use super::lease::{LeaseEvent, Leases};
 use super::shutdown;
 use super::usage::Usage;
-use crate::store::{Store, StoreError};
+use crate::store::{CredentialStore, Store, StoreError};
 use crate::value::MacAddress;
 use answer::{Answer, Refused, ok, with};
 
@@ -36,6 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What the handlers share.
 pub struct Admin {
     store: Arc<dyn Store>,
+    credentials: Arc<dyn CredentialStore>,
     leases: Option<Arc<Leases>>,
     usage: Arc<Usage>,
     token: AdminToken,
@@ -43,10 +45,17 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// The API over `store` for whoever has `token`.
-    pub fn new(store: Arc<dyn Store>, leases: Option<Arc<Leases>>, usage: Arc<Usage>, token: AdminToken) -> Arc<Self> {
+    /// The API over `store` and `credentials` for whoever has `token`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        credentials: Arc<dyn CredentialStore>,
+        leases: Option<Arc<Leases>>,
+        usage: Arc<Usage>,
+        token: AdminToken,
+    ) -> Arc<Self> {
         Arc::new(Self {
             store,
+            credentials,
             leases,
             usage,
             token,
@@ -89,6 +98,8 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/leases/events", post(leases::events))
         .route("/leases/{address}", get(leases::show).delete(leases::remove))
         .route("/names", post(names::order))
+        .route("/credentials/used", post(credentials::used))
+        .route("/credentials/{mac}", get(credentials::show))
         .route("/sources", get(sources))
         .route("/report", get(report))
         .route_layer(middleware::from_fn_with_state(admin.clone(), authorized));

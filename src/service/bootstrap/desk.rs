@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -15,6 +16,7 @@ use crate::provisioning::bootstrap::{Document, Facts, Refusal, Rules, authorise}
 use crate::service::core::Core;
 use crate::service::drops;
 use crate::service::lease::{Found, Key, Leases};
+use crate::service::rate::RateLimit;
 use crate::settings::Service;
 use crate::store::{CredentialRead, CredentialState, CredentialStore, Delivering, Reading, Reveal, StoreError};
 use crate::value::{MacAddress, Timestamp};
@@ -39,6 +41,8 @@ pub struct Shared {
     pub leases: Option<Arc<Leases>>,
     /// Whether a device that takes it gets the document compressed.
     pub gzip: bool,
+    /// How often each device may ask.
+    pub rate: RateLimit<MacAddress>,
 }
 
 /// Answers the requests of one of the two services.
@@ -133,6 +137,10 @@ impl Desk {
 
     async fn serve(&self, mac: MacAddress, ask: &Ask, now: Timestamp) -> Result<Answer, Turned> {
         let shared = &self.shared;
+        // Before anything is looked up or put on record: each read costs a commit.
+        if !shared.rate.admits(mac, Instant::now()) {
+            return Err(Turned::Away(Refusal::TooOften));
+        }
         let device = shared.core.store.device(mac).await?;
         for _ in 0..TRIES {
             let state = self.state(device.as_ref()).await?;
@@ -235,6 +243,7 @@ fn told(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Method => "only GET is answered",
         Refusal::Nothing => "there is no document for this device",
+        Refusal::TooOften => "this device asks too often",
         _ => "this device may not have its document",
     }
 }

@@ -16,13 +16,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::admin::{self, Admin};
-use super::bootstrap::{self, DeviceVerifier};
+use super::bootstrap::{self, BootstrapError, DeviceVerifier};
 use super::core::Core;
 use super::delivery::DeliveryService;
 use super::dynamic::CmtsSecrets;
 use super::keys::ServiceKeys;
 use super::lease::{Leases, SourceSetupError};
 use super::lookup::Lookups;
+use super::rate::RateLimit;
 use super::sockets;
 use super::templates::{self, Watched};
 use super::usage::Usage;
@@ -47,6 +48,7 @@ pub use files::{
 use listeners::Listeners;
 use spawn::spawn;
 
+const MINUTE: Duration = Duration::from_secs(60);
 /// How long the services get to stop.
 const STOPPING: Duration = Duration::from_secs(4);
 
@@ -69,7 +71,17 @@ pub fn rehearse(settings: &Settings) -> Result<(), StartError> {
     if settings.kdc.enabled {
         kdc(settings)?;
     }
+    if bootstraps(settings) {
+        bootstrap_identity(settings)?;
+        revocation_lists(settings, &device_roots(settings)?)?;
+        bootstrap::document(settings)?;
+        bootstrap::legacy_user(settings).map_err(BootstrapError::Legacy)?;
+    }
+    if settings.admin.enabled {
+        admin_token(settings)?;
+    }
     profile(settings)?;
+    candidates(settings)?;
     static_root(settings)?;
     Ok(())
 }
@@ -127,7 +139,7 @@ pub async fn start_with(
     }
     tasks.spawn(usage.clone().run(stopped.clone()));
     if let Some(token) = token {
-        let admin = Admin::new(store.clone(), leases.clone(), usage.clone(), token);
+        let admin = Admin::new(store.clone(), store.clone(), leases.clone(), usage.clone(), token);
         for listener in std::mem::take(&mut listeners.admin) {
             tasks.spawn(admin::run(listener, admin.clone(), stopped.clone()));
         }
@@ -223,6 +235,7 @@ fn bootstrap_shared(
         devices: Arc::new(DeviceVerifier::new(anchors, certificates)),
         leases,
         gzip: settings.bootstrap.gzip,
+        rate: RateLimit::within(MINUTE, settings.bootstrap.requests_per_device),
     })
 }
 
