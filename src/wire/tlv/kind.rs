@@ -21,6 +21,15 @@ impl FileKind {
         }
     }
 
+    /// Whether a TLV of the file itself has a length of two octets: TLV 64 of a device's file, TLVs 103 and 104
+    /// (DOCSIS 4.0) of a cable modem's.
+    pub fn is_wide(self, kind: u8) -> bool {
+        match self {
+            Self::Device => kind == 64,
+            Self::CableModem => matches!(kind, 103 | 104),
+        }
+    }
+
     /// Its name in listings and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -12,10 +12,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 use subtle::ConstantTimeEq;
 
+use super::decode::{Span, Spans};
 use super::error::{DecodeError, EncodeError};
 use super::kind::FileKind;
 use super::secret::{SharedSecret, SharedSecrets};
-use super::tree::{Body, ConfigFile, END_OF_DATA, GENERAL, PAD, Span, Spans, Tlv};
+use super::tree::{Body, ConfigFile, END_OF_DATA, GENERAL, PAD, Tlv};
 
 /// TLV 6.
 pub(super) const CM_MIC: u8 = 6;

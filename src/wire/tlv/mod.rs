@@ -7,18 +7,22 @@
 //! A cable modem's file (§8) is a row of TLVs that ends in its two message integrity checks and `FF`; [`ConfigFile`]
 //! holds a file of either kind as a tree, and the [`Definition`]s say what its TLVs mean.
 
+mod bootstrap;
 pub mod check;
 pub mod cipher;
 pub mod conform;
+mod decode;
 mod dictionary;
 mod encoded;
 mod error;
 mod file;
+mod finding;
 mod fragment;
 mod hash;
 pub mod key;
 mod kind;
 mod lint;
+mod lint_modem;
 pub mod mic;
 mod realm;
 mod receiver;
@@ -27,17 +31,20 @@ mod tree;
 mod typed;
 mod vendor;
 
-pub use check::{FileFlow, Finding, Requirements, Severity, check_device_file};
+pub use bootstrap::{told_by, trigger_varbinds};
+pub use check::{Requirements, check_device_file};
 pub use cipher::{CipherError, EncryptAlgorithm, FileForm, IvSource, Padding};
 pub use dictionary::{Definition, Form};
 pub use encoded::{Canonical, Encoded};
 pub use error::{DecodeError, EncodeError, TlvPath};
 pub use file::{DeviceFile, Element, LONGEST_SHORT_VARBIND};
+pub use finding::{FileFlow, Finding, Severity};
 pub use fragment::{LONGEST_FRAGMENT, fragments};
 pub use hash::{BasicHashError, FileHash, HashAlgorithm};
 pub use key::{FileKey, KeyObjectError, KeyPlacement};
 pub use kind::FileKind;
-pub use lint::{Lint, lint_device, lint_modem};
+pub use lint::{Lint, lint_device};
+pub use lint_modem::lint_modem;
 pub use mic::{CmtsMicList, CmtsVerdict, ExtendedMic, MicError, MicReport};
 pub use realm::{RealmRow, realm_row, realm_rows};
 pub use receiver::{NotificationReceiver, ReceiverKind, ReceiverSetting};
