@@ -1,5 +1,7 @@
 //! From the text of MIB modules to [`Object`]s: mib-rs reads and resolves, here is kept what provisioning asks.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use mib_rs::{BaseType, DiagnosticConfig, IndexEncoding, Loader, Mib, ResolverStrictness, Severity};
 
 use super::names::LoadError;
@@ -10,15 +12,34 @@ use crate::value::Oid;
 /// What was read: the objects, and what is wrong with the modules that are read all the same.
 pub(super) struct Loaded {
     pub objects: Vec<Object>,
+    /// One line for each module that has mistakes.
     pub warnings: Vec<String>,
+    /// The modules that have mistakes of their own.
+    pub mistaken: BTreeSet<String>,
+}
+
+/// How much is expected of modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Care {
+    /// What is read is right, or nothing is.
+    Strict,
+    /// What can be read is read, whatever else stands there: as vendors' modules are.
+    Lenient,
 }
 
 /// Reads modules. Foundation modules (SNMPv2-SMI and such) need not be among them.
-pub(super) fn load(modules: Modules) -> Result<Loaded, LoadError> {
+pub(super) fn load(modules: Modules, care: Care) -> Result<Loaded, LoadError> {
+    let (strictness, fail_at) = match care {
+        Care::Strict => (ResolverStrictness::Normal, Severity::Severe),
+        Care::Lenient => (ResolverStrictness::Permissive, Severity::Fatal),
+    };
     let mib = Loader::new()
         .source(Box::new(modules))
-        .resolver_strictness(ResolverStrictness::Normal)
-        .diagnostic_config(DiagnosticConfig::default())
+        .resolver_strictness(strictness)
+        .diagnostic_config(DiagnosticConfig {
+            fail_at,
+            ..DiagnosticConfig::default()
+        })
         .parallelism(1)
         .load()
         .map_err(|error| LoadError::Read(error.to_string()))?;
@@ -32,24 +53,44 @@ pub(super) fn load(modules: Modules) -> Result<Loaded, LoadError> {
             .filter_map(move |node| object(module.name(), node))
             .chain(identities)
     });
-    Ok(Loaded {
-        objects: nodes.collect(),
-        warnings: mistakes(&mib),
-    })
-}
-
-/// Anything that mib-rs calls an error, and any reference that leads nowhere.
-fn mistakes(mib: &Mib) -> Vec<String> {
+    let objects = nodes.collect();
     let report = mib.diagnostic_report();
     let grave = report
         .iter()
-        .filter(|entry| entry.diagnostic().severity.at_least(Severity::Error));
-    let rendered = grave.map(|entry| entry.render().unwrap_or_else(|_| entry.diagnostic().to_string()));
-    let unresolved = mib
-        .unresolved()
-        .iter()
-        .map(|reference| format!("{}: nothing defines '{}'", reference.module, reference.symbol));
-    rendered.chain(unresolved).collect()
+        .map(|entry| entry.diagnostic())
+        .filter(|diagnostic| diagnostic.severity.at_least(Severity::Error));
+    Ok(Loaded {
+        objects,
+        warnings: mistakes(&mib),
+        mistaken: grave.filter_map(|diagnostic| diagnostic.module.clone()).collect(),
+    })
+}
+
+/// Of each module the first that mib-rs calls an error, or the first reference that leads nowhere, and how many there are.
+fn mistakes(mib: &Mib) -> Vec<String> {
+    let mut by_module: BTreeMap<String, (String, usize)> = BTreeMap::new();
+    let mut note = |module: &str, text: &dyn Fn() -> String| {
+        let (_, count) = by_module.entry(module.to_owned()).or_insert_with(|| (text(), 0));
+        *count += 1;
+    };
+    let report = mib.diagnostic_report();
+    for entry in report.iter() {
+        let diagnostic = entry.diagnostic();
+        if diagnostic.severity.at_least(Severity::Error) {
+            let module = diagnostic.module.as_deref().unwrap_or_default();
+            note(module, &|| entry.render().unwrap_or_else(|_| diagnostic.to_string()));
+        }
+    }
+    for reference in mib.unresolved() {
+        note(&reference.module, &|| {
+            format!("{}: nothing defines '{}'", reference.module, reference.symbol)
+        });
+    }
+    let line = |(first, count): (String, usize)| match count {
+        1 => first,
+        _ => format!("{first} (and {} more in this module)", count - 1),
+    };
+    by_module.into_values().map(line).collect()
 }
 
 /// A module's identity where another module has already named its node: mib-rs gives a node one name.

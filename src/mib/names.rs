@@ -1,10 +1,10 @@
 //! Names to object identifiers and back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::OnceLock;
 
 use super::embedded::MODULES;
-use super::load;
+use super::load::{self, Care};
 use super::object::{Kind, Object, Syntax};
 use super::source::{ModuleFile, Modules};
 use crate::value::Oid;
@@ -27,9 +27,6 @@ pub enum LoadError {
     /// A module is wrong: file, line, column and reason in one line.
     #[error("{0}")]
     Module(String),
-    /// A file without a module.
-    #[error("{0}: it holds no MIB module; expected NAME DEFINITIONS ::= BEGIN")]
-    NoModule(String),
 }
 
 /// A text names no object.
@@ -46,6 +43,36 @@ pub enum NameError {
         /// The modules.
         modules: Vec<String>,
     },
+}
+
+/// The modules of mibs/ and of an operator's files, which go before them but for those of the names `without`, and the
+/// files that are no modules.
+fn gathered(files: &[ModuleFile], without: &BTreeSet<String>) -> (Modules, Vec<String>) {
+    let mut all = Modules::default();
+    for (name, text) in MODULES.iter().filter(|(name, _)| without.contains(*name)) {
+        all.add(name, name, text);
+    }
+    let empty = files.iter().filter(|file| all.add_file(file) == 0);
+    let warnings = empty
+        .map(|file| {
+            format!(
+                "{}: it holds no MIB module; expected NAME DEFINITIONS ::= BEGIN",
+                file.label
+            )
+        })
+        .collect();
+    for (name, text) in MODULES {
+        all.add(name, name, text);
+    }
+    (all, warnings)
+}
+
+/// Whether `objects` lack one that the built-in module `name` has.
+fn loses(objects: &[Object], name: &str) -> bool {
+    let of_module = |object: &&Object| &*object.module == name;
+    let found: HashSet<&str> = objects.iter().filter(of_module).map(|object| &*object.name).collect();
+    let mut built_in = Names::embedded().objects.iter().filter(of_module);
+    built_in.any(|object| !found.contains(&*object.name))
 }
 
 impl Names {
@@ -67,30 +94,43 @@ impl Names {
         for (name, text) in modules {
             all.add(name, name, text);
         }
-        let loaded = load::load(all)?;
+        let loaded = load::load(all, Care::Strict)?;
         match loaded.warnings.into_iter().next() {
             Some(mistake) => Err(LoadError::Module(mistake)),
             None => Ok(Self::new(loaded.objects)),
         }
     }
 
-    /// The modules of mibs/ and an operator's own, which replace those of the same name. What is wrong with a module
-    /// that others can do without is a warning: file, line, column and reason in one line each.
+    /// The modules of mibs/ and an operator's own, which replace those of the same name unless they are broken. What is
+    /// wrong with a module is a warning, one line each with file, line, column and reason; what can be read of it counts.
     ///
     /// # Errors
-    /// [`LoadError`] where a file holds no module, or the reader gave up.
+    /// [`LoadError`] where the reader gave up.
     pub fn with_own(files: &[ModuleFile]) -> Result<(Self, Vec<String>), LoadError> {
-        let mut all = Modules::default();
-        for file in files {
-            if all.add_file(file) == 0 {
-                return Err(LoadError::NoModule(file.label.clone()));
-            }
+        let care = if files.is_empty() { Care::Strict } else { Care::Lenient };
+        let (first, mut warnings) = gathered(files, &BTreeSet::new());
+        let replaced: Vec<&str> = MODULES
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(|name| first.is_own(name))
+            .collect();
+        let mut loaded = load::load(first, care)?;
+        let lost = replaced
+            .into_iter()
+            .filter(|name| loaded.mistaken.contains(*name) && loses(&loaded.objects, name));
+        let broken: BTreeSet<String> = lost.map(str::to_owned).collect();
+        if !broken.is_empty() {
+            let broken_line =
+                |name| format!("{name}: the built-in module stands, since parts of this one cannot be read");
+            let lines = loaded
+                .warnings
+                .into_iter()
+                .filter(|line| broken.iter().any(|name| line.contains(name.as_str())));
+            warnings.extend(lines.chain(broken.iter().map(broken_line)).collect::<Vec<_>>());
+            loaded = load::load(gathered(files, &broken).0, care)?;
         }
-        for (name, text) in MODULES {
-            all.add(name, name, text);
-        }
-        let loaded = load::load(all)?;
-        Ok((Self::new(loaded.objects), loaded.warnings))
+        warnings.extend(loaded.warnings);
+        Ok((Self::new(loaded.objects), warnings))
     }
 
     fn new(mut objects: Vec<Object>) -> Self {

@@ -27,6 +27,11 @@ impl Modules {
             .or_insert_with(|| (label.into(), text.as_bytes().into()));
     }
 
+    /// Whether the module `name` is an operator's.
+    pub fn is_own(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|(label, _)| **label != *name)
+    }
+
     /// Adds the modules of a file; their number.
     pub fn add_file(&mut self, file: &ModuleFile) -> usize {
         let starts: Vec<(usize, &str)> = headers(&file.text);
@@ -41,28 +46,40 @@ impl Modules {
     }
 }
 
-/// Where modules begin, and their names: `NAME DEFINITIONS` or `NAME { identifier } DEFINITIONS` outside comments.
+/// Where modules begin, and their names: `NAME DEFINITIONS` or `NAME { identifier } DEFINITIONS` outside comments, the
+/// name perhaps on a line before.
 fn headers(text: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     let mut offset = 0;
+    let mut before = None;
     for line in text.split_inclusive('\n') {
         let code = line.split("--").next().unwrap_or_default();
-        let name = code.split([' ', '\t', '{', '\r', '\n']).find(|word| !word.is_empty());
-        if let (Some(at), Some(name)) = (code.find("DEFINITIONS"), name) {
-            let between = code.get(..at).unwrap_or_default().replacen(name, "", 1);
-            let is_name = name.starts_with(|c: char| c.is_ascii_uppercase())
-                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-            let braces = between.trim();
-            if is_name
-                && name != "DEFINITIONS"
-                && (braces.is_empty() || braces.starts_with('{') && braces.ends_with('}'))
-            {
-                found.push((offset, name));
-            }
+        let named = header(code).map(|name| (offset, name));
+        let above = || before.filter(|_| code.trim_start().starts_with("DEFINITIONS"));
+        found.extend(named.or_else(above));
+        if !code.trim().is_empty() {
+            let name = code.trim();
+            before = is_name(name).then_some((offset, name));
         }
         offset += line.len();
     }
     found
+}
+
+/// The module that a line begins.
+fn header(code: &str) -> Option<&str> {
+    let before = code.get(..code.find("DEFINITIONS")?)?;
+    let name = before
+        .split([' ', '\t', '{', '\r', '\n'])
+        .find(|word| !word.is_empty())?;
+    let between = before.replacen(name, "", 1);
+    let braces = between.trim();
+    let is_header = is_name(name) && (braces.is_empty() || braces.starts_with('{') && braces.ends_with('}'));
+    is_header.then_some(name)
+}
+
+fn is_name(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_uppercase()) && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 impl Source for Modules {
@@ -96,5 +113,6 @@ mod tests {
         assert_eq!(text("A-MIB"), "\nA-MIB DEFINITIONS ::= BEGIN\nEND\n");
         assert_eq!(text("B-MIB"), "\n\n\nB-MIB { iso 1 } DEFINITIONS ::= BEGIN\nEND\n");
         assert_eq!(headers("no module here"), []);
+        assert_eq!(headers("-- x\nFOO-MIB\n\n  DEFINITIONS ::= BEGIN"), [(5, "FOO-MIB")]);
     }
 }

@@ -26,7 +26,7 @@ pub enum MibPathError {
     Module(#[from] LoadError),
 }
 
-/// Reads the modules on `path`, and what is wrong with those that are taken all the same, one line each.
+/// Reads the modules on `path`, and what is wrong with those that are taken all the same, one line for each module.
 ///
 /// # Errors
 /// [`MibPathError`] with the first mistake.
