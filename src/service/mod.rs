@@ -4,6 +4,7 @@ pub mod admin;
 pub mod batch;
 pub mod bootstrap;
 pub mod core;
+mod database;
 pub mod delivery;
 pub mod dns;
 pub mod drops;

@@ -4,17 +4,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+pub(super) use super::super::database::Cell;
 use super::source::{Key, SourceError};
 use crate::model::Lease;
 use crate::value::{MacAddress, Timestamp, unhex};
-
-/// One value of a row.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Cell {
-    Int(i64),
-    Text(String),
-    Octets(Vec<u8>),
-}
 
 /// A row: the values that are not NULL, by the lower-case names of their columns.
 pub(super) type Row = BTreeMap<String, Cell>;

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+use super::super::database::password;
 use super::source::{Key, LeaseSource, SourceError, newest};
-use super::sql::password;
 use crate::model::Lease;
 use crate::settings::LeaseSource as Described;
 use crate::value::{MacAddress, Timestamp, unhex};

@@ -1,21 +1,14 @@
 //! Leases in a table of the operator's: any query, in SQLite, PostgreSQL, MySQL or MariaDB.
 //!
-//! The address or MAC address that is asked for is written into the query as a quoted literal, which the database gives
-//! the type that the query compares it with (`inet`, `macaddr`, text). It is displayed from its value type and holds hexadecimal
-//! digits, dots and colons alone. Rows come as text, so that every column type that has a text form can be read.
+//! The address or MAC address that is asked for is written into the query as a quoted literal. It is displayed from its
+//! value type and holds hexadecimal digits, dots and colons alone.
 
 use std::net::IpAddr;
-use std::path::Path;
-use std::str::FromStr;
 
 use async_trait::async_trait;
-use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow};
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
-use sqlx::{AssertSqlSafe, Column, ConnectOptions, Database, Executor, Pool, Row as _, TypeInfo, ValueRef};
 
-use super::cell::{self, Cell, Row};
+use super::super::database::{Database, DatabaseError, Usage, password};
+use super::cell::{self, Row};
 use super::source::{Key, LeaseSource, SourceError, newest};
 use crate::model::Lease;
 use crate::settings::LeaseSource as Described;
@@ -34,17 +27,11 @@ pub(super) struct Queries {
 
 /// A database with queries.
 pub struct SqlSource {
-    databases: Databases,
+    database: Database,
     queries: Queries,
     /// What a row is before it is read as a lease.
     shape: fn(&mut Row, &Described),
     described: Described,
-}
-
-enum Databases {
-    Sqlite(SqlitePool),
-    Postgres(PgPool),
-    MySql(MySqlPool),
 }
 
 impl SqlSource {
@@ -69,8 +56,12 @@ impl SqlSource {
     ) -> Result<Self, String> {
         let url = described.url.as_deref().unwrap_or_default();
         let password = described.password_file.as_deref().map(password).transpose()?;
+        let usage = Usage {
+            connections: described.concurrency,
+            timeout: described.timeout,
+        };
         Ok(Self {
-            databases: Databases::new(url, password, described)?,
+            database: Database::new(url, password, usage)?,
             queries,
             shape,
             described: described.clone(),
@@ -81,124 +72,6 @@ impl SqlSource {
         (self.shape)(&mut row, &self.described);
         cell::lease(&row, key)
     }
-}
-
-/// The first line of a password file.
-pub(super) fn password(path: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
-}
-
-impl Databases {
-    fn new(url: &str, password: Option<String>, described: &Described) -> Result<Self, String> {
-        let most = described.concurrency;
-        // The asker's own limit ends a question; the pool's is for a connection that nobody waits for any more.
-        let wait = described.timeout.max(std::time::Duration::from_secs(1));
-        let wrong = |error: sqlx::Error| format!("url: {error}");
-        if url.starts_with("sqlite:") {
-            let options = SqliteConnectOptions::from_str(url).map_err(wrong)?;
-            let options = options
-                .read_only(true)
-                .busy_timeout(described.timeout)
-                .disable_statement_logging();
-            let pool = SqlitePoolOptions::new().max_connections(most).acquire_timeout(wait);
-            return Ok(Self::Sqlite(pool.connect_lazy_with(options)));
-        }
-        if url.starts_with("postgres") {
-            let mut options = PgConnectOptions::from_str(url)
-                .map_err(wrong)?
-                .application_name("hardline");
-            if let Some(password) = password {
-                options = options.password(&password);
-            }
-            let pool = PgPoolOptions::new().max_connections(most).acquire_timeout(wait);
-            return Ok(Self::Postgres(
-                pool.connect_lazy_with(options.disable_statement_logging()),
-            ));
-        }
-        let mut options = MySqlConnectOptions::from_str(url).map_err(wrong)?;
-        if let Some(password) = password {
-            options = options.password(&password);
-        }
-        let pool = MySqlPoolOptions::new().max_connections(most).acquire_timeout(wait);
-        Ok(Self::MySql(pool.connect_lazy_with(options.disable_statement_logging())))
-    }
-
-    async fn rows(&self, sql: String) -> Result<Vec<Row>, SourceError> {
-        match self {
-            Self::Sqlite(pool) => rows(pool, sql, sqlite_cell).await,
-            Self::Postgres(pool) => rows(pool, sql, postgres_cell).await,
-            Self::MySql(pool) => rows(pool, sql, mysql_cell).await,
-        }
-    }
-}
-
-/// A connection that is closed where its question is given up: an answer that nobody awaits any more may never come.
-struct Lent<DB: Database>(Option<PoolConnection<DB>>);
-
-impl<DB: Database> Drop for Lent<DB> {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(connection.detach());
-        }
-    }
-}
-
-/// The rows of a query, sent as it is: without parameters every column of the answer is text, where the database has a
-/// protocol.
-async fn rows<DB: Database>(
-    pool: &Pool<DB>,
-    sql: String,
-    cell: fn(&DB::Row, usize) -> Result<Option<Cell>, sqlx::Error>,
-) -> Result<Vec<Row>, SourceError>
-where
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-{
-    let connection = pool.acquire().await.map_err(SourceError::down)?;
-    let mut lent = Lent(Some(connection));
-    let Some(connection) = lent.0.as_deref_mut() else {
-        return Ok(Vec::new());
-    };
-    let answer = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await;
-    // Answered: the connection goes back, and the pool looks whether it is still good.
-    drop(lent.0.take());
-    let read = |row: &DB::Row| {
-        let cells = row.columns().iter().enumerate().map(|(at, column)| {
-            let value = cell(row, at).map_err(SourceError::content)?;
-            Ok(value.map(|value| (column.name().to_lowercase(), value)))
-        });
-        cells.filter_map(Result::transpose).collect()
-    };
-    answer.map_err(SourceError::down)?.iter().take(ROWS).map(read).collect()
-}
-
-fn sqlite_cell(row: &SqliteRow, at: usize) -> Result<Option<Cell>, sqlx::Error> {
-    let value = row.try_get_raw(at)?;
-    if value.is_null() {
-        return Ok(None);
-    }
-    let cell = match value.type_info().name() {
-        "INTEGER" | "BOOLEAN" => Cell::Int(row.try_get_unchecked(at)?),
-        "REAL" => Cell::Text(row.try_get_unchecked::<f64, _>(at)?.to_string()),
-        "BLOB" => Cell::Octets(row.try_get_unchecked(at)?),
-        _ => Cell::Text(row.try_get_unchecked(at)?),
-    };
-    Ok(Some(cell))
-}
-
-fn postgres_cell(row: &PgRow, at: usize) -> Result<Option<Cell>, sqlx::Error> {
-    Ok(row.try_get_unchecked::<Option<String>, _>(at)?.map(Cell::Text))
-}
-
-fn mysql_cell(row: &MySqlRow, at: usize) -> Result<Option<Cell>, sqlx::Error> {
-    let octets: Option<Vec<u8>> = row.try_get_unchecked(at)?;
-    let kind = row.column(at).type_info().name();
-    let binary = kind.ends_with("BLOB") || kind.ends_with("BINARY");
-    Ok(octets.map(|octets| match String::from_utf8(octets) {
-        Ok(text) if !binary => Cell::Text(text),
-        Ok(text) => Cell::Octets(text.into_bytes()),
-        Err(error) => Cell::Octets(error.into_bytes()),
-    }))
 }
 
 /// `query` with the value of `name` (such as `:mac`) in its place. A `:` before it (a cast of PostgreSQL) or a letter,
@@ -264,7 +137,15 @@ impl LeaseSource for SqlSource {
         let mut leases = Vec::new();
         let mut unusable = None;
         for question in questions(&self.queries, key) {
-            for row in self.databases.rows(question).await? {
+            let rows = self.database.rows(question, ROWS).await.map_err(|error| match error {
+                DatabaseError::Down(error) => SourceError::down(error),
+                DatabaseError::Content(error) => SourceError::content(error),
+            })?;
+            for row in rows {
+                let row = row
+                    .into_iter()
+                    .map(|found| (found.name.to_lowercase(), found.value))
+                    .collect();
                 match self.lease(row, key) {
                     Ok(lease) => leases.push(lease),
                     Err(error) => unusable = Some(error),
