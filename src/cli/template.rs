@@ -1,6 +1,6 @@
 //! `hardline template`: the templates that files are made from.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use super::open::{ConfigArg, block_on, open_store};
 use super::output::{Colour, coloured};
 use super::{CliError, output};
 use crate::mib::Names;
-use crate::model::Family;
+use crate::model::{Family, Flow};
 use crate::service::dynamic::{Asker, CmtsSecrets, gather};
 use crate::service::lookup::Lookups;
 use crate::service::{server, templates};
-use crate::settings::Settings;
+use crate::settings::{Service, Settings};
 use crate::store::Store;
 use crate::template::{Fields, Resolved, Scalar, TemplateLibrary, cable_modem_text, decode_text};
 use crate::text::FileView;
@@ -70,6 +70,10 @@ struct RenderArgs {
     /// The address of the CMTS that the device is behind
     #[arg(long)]
     relay: Option<IpAddr>,
+    /// What the device says of itself when it enrolls (DHCP option 60), which decides whether it is told to bootstrap; by
+    /// default what it last said
+    #[arg(long, value_name = "TEXT", conflicts_with = "name")]
+    type_identifier: Option<String>,
     /// A field of the device's lease; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = field)]
     lease: Vec<(String, String)>,
@@ -231,8 +235,9 @@ async fn render(args: RenderArgs, as_json: bool) -> Result<(), CliError> {
     let (names, library) = library(&settings)?;
     let store = open_store(&settings).await?;
     let device = store.device(args.device).await;
+    let attempt = store.attempt(args.device).await;
     store.close().await?;
-    let device = device?;
+    let (device, attempt) = (device?, attempt?);
     let resolved = match (&args.name, &device) {
         (Some(name), _) => library.resolve(name).ok_or_else(|| {
             CliError::Failed(format!(
@@ -271,7 +276,21 @@ async fn render(args: RenderArgs, as_json: bool) -> Result<(), CliError> {
     let family = asker.address.map_or(Family::V4, Family::of);
     let library = Arc::new(library);
     let maker = server::file_maker(&settings, names.clone(), library.clone(), server::profile(&settings)?);
-    let octets = maker.build_named(&library, &resolved.template, device.as_ref(), family, inputs);
+    let policy = server::policy(&settings);
+    let octets = match (&args.name, &device) {
+        (None, Some(device)) if device.flow == Flow::Basic => {
+            let source = asker.address.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+            maker.basic(device, source, inputs, &policy)
+        }
+        (None, Some(device)) => {
+            let enrolled = attempt.and_then(|attempt| attempt.enrollment);
+            let told = enrolled.map(|enrollment| enrollment.type_identifier);
+            let capabilities = args.type_identifier.or(told);
+            let local = local_address(&settings, family);
+            maker.plain(device, capabilities.as_deref(), local, inputs, &policy)
+        }
+        _ => maker.build_named(&library, &resolved.template, device.as_ref(), family, inputs, &policy),
+    };
     let octets = octets.map_err(|error| failed(&error))?;
     let format = if as_json { Format::Json } else { args.format };
     let kind = library.kind(&resolved.template).unwrap_or(FileKind::Device);
@@ -280,6 +299,19 @@ async fn render(args: RenderArgs, as_json: bool) -> Result<(), CliError> {
         Some(path) => std::fs::write(path, shown).map_err(|error| CliError::file(path, error)),
         None => output::print_octets(&shown),
     }
+}
+
+/// The address that a device of `family` enrolls at.
+fn local_address(settings: &Settings, family: Family) -> IpAddr {
+    let listeners = settings.listeners(Service::Snmp);
+    let of_family = listeners
+        .iter()
+        .map(SocketAddr::ip)
+        .find(|&ip| Family::of(ip) == family);
+    of_family.unwrap_or(match family {
+        Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+        Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
+    })
 }
 
 fn shown(

@@ -16,7 +16,7 @@ use crate::settings::FileEncryption;
 use crate::store::Change;
 use crate::template::{BuildError, Context, Inputs, OverrideError, Overrides, SharedLibrary, Site, TemplateLibrary};
 use crate::value::{Random, Timestamp};
-use crate::wire::tlv::{self, CipherError, EncryptAlgorithm, FileHash, FileKey, HashAlgorithm};
+use crate::wire::tlv::{self, CipherError, EncryptAlgorithm, FileHash, FileKey, FileKind, HashAlgorithm};
 
 /// Where files are served.
 #[derive(Debug, Clone, Default)]
@@ -147,11 +147,7 @@ impl FileMaker {
         random: &mut dyn Random,
     ) -> Result<(ServedFile, Vec<u8>), MakeError> {
         let local = request.local.ip();
-        let inputs = Inputs {
-            bootstrap_uri: self.trigger(device, capabilities, local, policy),
-            ..request.inputs.clone()
-        };
-        let plain = self.build_with(device, Family::of(local), inputs)?;
+        let plain = self.plain(device, capabilities, local, request.inputs.clone(), policy)?;
         let algorithm = self.algorithm(device)?;
         let form = self.profile.file_form;
         let key = FileKey::generate(algorithm, form.iv, random);
@@ -185,16 +181,27 @@ impl FileMaker {
     /// # Errors
     /// [`MakeError`].
     pub fn basic(&self, device: &Device, source: IpAddr, inputs: Inputs, policy: &Policy) -> Result<Bytes, MakeError> {
-        // Which of the server's addresses the device spoke to is not known here; its family is.
-        let local: IpAddr = match Family::of(source) {
-            Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
-            Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
-        };
+        self.plain(device, None, unspecified(Family::of(source)), inputs, policy)
+    }
+
+    /// The octets of a device's file before they are encrypted, with all that the engine adds. `capabilities` is the
+    /// device's type identifier, where it has told one; `local` is the server's address that it speaks to.
+    ///
+    /// # Errors
+    /// [`MakeError`].
+    pub fn plain(
+        &self,
+        device: &Device,
+        capabilities: Option<&str>,
+        local: IpAddr,
+        inputs: Inputs,
+        policy: &Policy,
+    ) -> Result<Bytes, MakeError> {
         let inputs = Inputs {
-            bootstrap_uri: self.trigger(device, None, local, policy),
+            bootstrap_uri: self.trigger(device, capabilities, local, policy),
             ..inputs
         };
-        self.build_with(device, Family::of(source), inputs)
+        self.build_with(device, Family::of(local), inputs)
     }
 
     /// Where the file tells its device to bootstrap, if it is to; the template may switch that off. `capabilities` is the
@@ -208,7 +215,7 @@ impl FileMaker {
     ///
     /// # Errors
     /// [`MakeError`].
-    pub fn build_with(&self, device: &Device, family: Family, mut inputs: Inputs) -> Result<Bytes, MakeError> {
+    fn build_with(&self, device: &Device, family: Family, mut inputs: Inputs) -> Result<Bytes, MakeError> {
         if let Some(failure) = inputs.failure {
             return Err(MakeError::Unknown(failure));
         }
@@ -233,9 +240,13 @@ impl FileMaker {
         device: Option<&Device>,
         family: Family,
         mut inputs: Inputs,
+        policy: &Policy,
     ) -> Result<Bytes, MakeError> {
         if let Some(device) = device {
             inputs.overrides = self.overrides(device)?;
+            let of_device = library.kind(name) == Some(FileKind::Device);
+            let told = || self.trigger(device, None, unspecified(family), policy);
+            inputs.bootstrap_uri = of_device.then(told).flatten();
         }
         let context = Context {
             device,
@@ -279,6 +290,14 @@ impl FileMaker {
         let reached = reachable(listeners, local, family, policy);
         let (host, port) = reached.ok_or(MakeError::Listener { protocol, family })?;
         Ok(ConfigUrl::new(protocol, host, Some(port), name)?)
+    }
+}
+
+/// Which of the server's addresses a device speaks to is not always known; its family is.
+fn unspecified(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+        Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
     }
 }
 

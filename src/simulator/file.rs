@@ -2,8 +2,8 @@
 
 use super::agent::Instruction;
 use crate::mib::{MibDialect, Names};
-use crate::provisioning::bootstrap::told_by;
 use crate::wire::snmp::ProvisioningState;
+use crate::wire::tlv::told_by;
 use crate::wire::tlv::{
     CipherError, DecodeError, DeviceFile, FileFlow, FileForm, Finding, Requirements, Severity, check_device_file,
     cipher,

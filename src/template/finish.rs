@@ -11,15 +11,12 @@ use crate::mib::dialect;
 use crate::model::Flow;
 use crate::value::{Oid, Timestamp};
 use crate::wire::snmp::varbind::{Value, VarBind};
-use crate::wire::tlv::{DeviceFile, FileHash, FileKind, HashAlgorithm, mic, realm_row};
+use crate::wire::tlv::{DeviceFile, FileHash, FileKind, HashAlgorithm, mic, realm_row, trigger_varbinds};
 
 /// `FE 01 01`.
 pub(super) const START: [u8; 3] = [0xfe, 0x01, 0x01];
 /// `FE 01 FF`.
 const END: [u8; 3] = [0xfe, 0x01, 0xff];
-/// pktcEUECBData.0 and pktcEUECBEnable.0 (fact sheet provisioning §7, CERTAIN).
-const BOOTSTRAP_DATA: &[u32] = &[1, 3, 6, 1, 4, 1, 4491, 2, 2, 10, 3, 1, 1, 8, 0];
-const BOOTSTRAP_ENABLE: &[u32] = &[1, 3, 6, 1, 4, 1, 4491, 2, 2, 10, 3, 1, 1, 7, 0];
 /// TLVs 6 and 7, in octets.
 const MICS: usize = 36;
 /// Seconds from 1900 to 1970 (RFC 868).
@@ -104,10 +101,7 @@ fn push(out: &mut Out, varbind: &VarBind) -> Result<(), Stop> {
 
 /// The trigger of the bootstrapping. A template that sets either object itself has decided.
 fn bootstrap(out: &mut Out, uri: &str) -> Result<(), Stop> {
-    let own = [
-        VarBind::new(dialect::oid(BOOTSTRAP_DATA), Value::text(uri)),
-        VarBind::new(dialect::oid(BOOTSTRAP_ENABLE), Value::Integer(1)),
-    ];
+    let own = trigger_varbinds(uri);
     let is_set = |varbind: &VarBind| out.run.objects.contains(&fingerprint(&varbind.name.to_ber()));
     if own.iter().any(is_set) {
         return Ok(());

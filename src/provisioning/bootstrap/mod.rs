@@ -6,4 +6,4 @@ mod trigger;
 
 pub use authorise::{Allowed, Facts, Refusal, Rules, authorise, is_blocked};
 pub use document::{Document, DocumentError, Facing};
-pub use trigger::{Triggers, told_by, trigger_varbinds};
+pub use trigger::Triggers;

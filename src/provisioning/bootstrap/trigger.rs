@@ -7,14 +7,8 @@ use crate::model::{Device, Family};
 use crate::provisioning::Policy;
 use crate::provisioning::file::reachable;
 use crate::settings::Trigger;
-use crate::value::{Oid, unhex};
-use crate::wire::snmp::{Value, VarBind};
-use crate::wire::tlv::{DeviceFile, Element};
+use crate::value::unhex;
 
-/// pktcEUECBEnable.0: TruthValue; true starts bootstrapping.
-const ENABLE: &[u32] = &[1, 3, 6, 1, 4, 1, 4491, 2, 2, 10, 3, 1, 1, 7, 0];
-/// pktcEUECBData.0: the URI, at most 1023 octets.
-const DATA: &[u32] = &[1, 3, 6, 1, 4, 1, 4491, 2, 2, 10, 3, 1, 1, 8, 0];
 /// The capability of TLV 5 that says whether the device can bootstrap.
 const CAPABILITY: u8 = 26;
 /// The path of the URI that is made. Whatever path is asked for, a device gets its own document.
@@ -69,42 +63,6 @@ impl Triggers {
                 Trigger::Capable => type_identifier.is_some_and(is_capable),
             },
         }
-    }
-
-    /// Adds the trigger to a device's file. A template that sets either object itself has decided.
-    pub fn add_to(&self, file: &mut DeviceFile, device: &Device, local: IpAddr, policy: &Policy) {
-        let decided = file
-            .varbinds()
-            .any(|v| v.name.arcs() == ENABLE || v.name.arcs() == DATA);
-        if decided {
-            return;
-        }
-        if let Some(url) = self.url(device, local, policy) {
-            for varbind in trigger_varbinds(&url) {
-                file.push(Element::varbind(varbind));
-            }
-        }
-    }
-}
-
-/// The two objects, in the order in which they are to be set: where, then that it is to be done.
-pub fn trigger_varbinds(url: &str) -> [VarBind; 2] {
-    [
-        VarBind::new(object(DATA), Value::OctetString(url.as_bytes().to_vec())),
-        VarBind::new(object(ENABLE), Value::Integer(1)),
-    ]
-}
-
-fn object(arcs: &[u32]) -> Oid {
-    Oid::new(arcs).unwrap_or_else(|_| unreachable!("the constants of this file are object identifiers"))
-}
-
-/// Where a file tells its device to bootstrap: pktcEUECBData, where pktcEUECBEnable is true.
-pub fn told_by(file: &DeviceFile) -> Option<String> {
-    let find = |arcs: &[u32]| file.varbinds().find(|varbind| varbind.name.arcs() == arcs);
-    match (&find(ENABLE)?.value, &find(DATA)?.value) {
-        (Value::Integer(1), Value::OctetString(url)) => String::from_utf8(url.clone()).ok(),
-        _ => None,
     }
 }
 
@@ -181,34 +139,13 @@ mod tests {
 
     const CAPABLE: &str = "pktc2.0:05100101020301000401011202000 71a0101";
 
-    fn added(triggers: &Triggers, device: &Device, capabilities: &str) -> Vec<VarBind> {
-        let mut file = DeviceFile {
-            elements: vec![Element::Start, Element::End],
-            trailing: Vec::new(),
-        };
-        let capabilities = capabilities.replace(' ', "");
-        if triggers.wants(device, Some(&capabilities)) {
-            triggers.add_to(&mut file, device, "192.0.2.1".parse().unwrap(), &policy(None));
-        }
-        assert_eq!(file.elements.last(), Some(&Element::End), "before the end");
-        file.varbinds().cloned().collect()
+    fn wanted(triggers: &Triggers, device: &Device, capabilities: &str) -> bool {
+        triggers.wants(device, Some(&capabilities.replace(' ', "")))
     }
 
     #[test]
-    fn seed003_6_6_5_both_objects_for_devices_that_can() {
-        let file = added(&triggers(Trigger::Capable), &device(&[]), CAPABLE);
-        assert_eq!(file, trigger_varbinds("https://192.0.2.1:4433/eue"));
-        // The fact sheet's sample of pktcEUECBEnable, octet by octet.
-        let encoded = DeviceFile {
-            elements: vec![Element::varbind(file[1].clone())],
-            trailing: Vec::new(),
-        }
-        .encode()
-        .unwrap();
-        assert_eq!(
-            encoded,
-            unhex("0b163014060f2b06010401a30b02020a0301010700020101").unwrap()
-        );
+    fn seed003_6_6_5_devices_that_can_are_told() {
+        assert!(wanted(&triggers(Trigger::Capable), &device(&[]), CAPABLE));
         for other in [
             "pktc2.0:05031a0100",
             "pktc2.0:0503010101",
@@ -217,35 +154,20 @@ mod tests {
             "x",
             "",
         ] {
-            assert!(
-                added(&triggers(Trigger::Capable), &device(&[]), other).is_empty(),
-                "{other}"
-            );
+            assert!(!wanted(&triggers(Trigger::Capable), &device(&[]), other), "{other}");
         }
     }
 
     #[test]
-    fn settings_device_and_template_switch_it() {
-        let none = |added: Vec<VarBind>| added.is_empty();
-        assert!(none(added(&triggers(Trigger::Never), &device(&[]), CAPABLE)));
-        assert!(!none(added(&triggers(Trigger::Always), &device(&[]), "")));
-        assert!(none(added(
+    fn settings_and_device_switch_it() {
+        assert!(!wanted(&triggers(Trigger::Never), &device(&[]), CAPABLE));
+        assert!(wanted(&triggers(Trigger::Always), &device(&[]), ""));
+        assert!(!wanted(
             &triggers(Trigger::Always),
             &device(&[("bootstrap", "no")]),
             CAPABLE
-        )));
-        assert!(!none(added(
-            &triggers(Trigger::Never),
-            &device(&[("bootstrap", "yes")]),
-            ""
-        )));
-        let own = VarBind::new(object(ENABLE), Value::Integer(2));
-        let mut file = DeviceFile {
-            elements: vec![Element::Start, Element::varbind(own.clone()), Element::End],
-            trailing: Vec::new(),
-        };
-        triggers(Trigger::Always).add_to(&mut file, &device(&[]), "192.0.2.1".parse().unwrap(), &policy(None));
-        assert_eq!(file.varbinds().collect::<Vec<_>>(), [&own], "the template has decided");
+        ));
+        assert!(wanted(&triggers(Trigger::Never), &device(&[("bootstrap", "yes")]), ""));
     }
 
     #[test]
@@ -281,19 +203,6 @@ mod tests {
             ..Triggers::default()
         };
         assert_eq!(url(&told, &[], "192.0.2.1", None).as_deref(), Some("https://x/y"));
-    }
-
-    #[test]
-    fn a_device_reads_what_it_is_told() {
-        let mut file = DeviceFile {
-            elements: vec![Element::Start, Element::End],
-            trailing: Vec::new(),
-        };
-        assert_eq!(told_by(&file), None);
-        for varbind in trigger_varbinds("https://x/y") {
-            file.push(Element::varbind(varbind));
-        }
-        assert_eq!(told_by(&file).as_deref(), Some("https://x/y"));
     }
 
     proptest! {

@@ -20,7 +20,8 @@ use crate::settings::{Service, Settings, UrlHost};
 use crate::template::{SharedLibrary, Site, TemplateLibrary};
 use crate::wire::tftp::{Limits, Pace};
 
-pub(super) fn policy(settings: &Settings) -> Policy {
+/// What decisions about devices need to know of the settings.
+pub fn policy(settings: &Settings) -> Policy {
     Policy {
         realm: settings.realm.clone(),
         organisation: settings.organisation.clone(),

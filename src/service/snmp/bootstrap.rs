@@ -7,9 +7,9 @@ use tokio::net::UdpSocket;
 use super::SnmpService;
 use super::manager::Asked;
 use crate::model::{Attempt, Device, Family, Step, StepId};
-use crate::provisioning::bootstrap::trigger_varbinds;
 use crate::value::{MacAddress, Timestamp};
 use crate::wire::snmp::{ErrorStatus, Pdu, PduKind};
+use crate::wire::tlv::trigger_varbinds;
 
 impl SnmpService {
     /// Sets pktcEUECBData and pktcEUECBEnable of a device, through whichever of `sockets` has its family; what came of it,
