@@ -52,7 +52,7 @@ fn library(c: &mut Criterion) {
     let texts: Vec<(String, String)> = (0..COUNT).map(|at| (format!("template-{at}"), text(at))).collect();
     let names = Names::embedded();
     let mut sources = TemplateLibrary::shipped_sources();
-    sources.extend(texts.iter().map(|(name, text)| Source { name, file: name, text }));
+    sources.extend(texts.iter().map(|(name, text)| Source::new(name, name, text)));
     let (before, begun) = (resident(), Instant::now());
     let library = TemplateLibrary::compile(&sources, names).expect("the templates");
     let (took, held) = (begun.elapsed(), resident() - before);

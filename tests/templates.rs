@@ -157,7 +157,13 @@ fn files_follow_the_device_the_lookup_and_the_record() {
         &["--override", "PKTC-IETF-MTA-MIB::pktcMtaDevEnabled.0=false"],
     );
     add("00:11:22:aa:bb:03", &["--var", "port=70000"]);
+    add("00:11:22:aa:bb:05", &["--var", "bootstrap=yes"]);
     let render = |mac: &str| server.command(&["template", "render", "--device", mac]);
+    let told = render("00:11:22:aa:bb:05");
+    assert!(
+        told.contains("pktcEUECBEnable.0 truth true") && told.contains("pktcEUECBData.0 string https://"),
+        "{told}"
+    );
     assert!(render("00:11:22:aa:bb:01").contains("pktcEUEDevSipPort.0 unsigned 5070"));
     let changed = render("00:11:22:aa:bb:02");
     assert!(changed.contains("pktcEUEDevSipPort.0 unsigned 5060"), "{changed}");
@@ -178,6 +184,30 @@ fn files_follow_the_device_the_lookup_and_the_record() {
         "{}",
         text(&failed.stderr)
     );
+    // A device of another flow is shown what its file will have: the realm's row, and where it says that it can
+    // bootstrap, the trigger.
+    let secure = [
+        "--mac",
+        "00:11:22:aa:bb:06",
+        "--fqdn",
+        "d6.example.net",
+        "--flow",
+        "secure",
+    ];
+    server.command(&[&["device", "add"][..], &secure].concat());
+    let plain = render("00:11:22:aa:bb:06");
+    assert!(
+        plain.contains("pktcMtaDevRealmOrgName") && !plain.contains("pktcEUECB"),
+        "{plain}"
+    );
+    let says = [
+        "--device",
+        "00:11:22:aa:bb:06",
+        "--type-identifier",
+        "pktc2.0:05031a0101",
+    ];
+    let able = server.command(&[&["template", "render"][..], &says].concat());
+    assert!(able.contains("pktcEUECBEnable.0 truth true"), "{able}");
     // Export and import keep the changes.
     let file = server.site().join("devices.csv");
     server.command(&["device", "export", file.to_str().expect("UTF-8")]);
@@ -207,7 +237,7 @@ fn files_follow_the_device_the_lookup_and_the_record() {
 
     // The server makes what the command shows, and one that fails leaves the others alone.
     server.start();
-    for mac in ["00:11:22:aa:bb:01", "00:11:22:aa:bb:02"] {
+    for mac in ["00:11:22:aa:bb:01", "00:11:22:aa:bb:02", "00:11:22:aa:bb:05"] {
         let (status, octets) = fetch(&server, &format!("phone@{}", mac.replace(':', "")));
         assert_eq!(status, 200);
         let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
@@ -300,5 +330,211 @@ fn the_commands_about_templates_and_names() {
         text(&bad.stdout).contains("bad.tmpl:1:18: 10 is none of 1 to 9"),
         "{}",
         text(&bad.stdout)
+    );
+}
+
+#[test]
+fn a_text_of_the_docsis_encoder_is_a_template_like_any_other() {
+    let mut server = Server::install();
+    server.edit("hardline.toml", "#= poll = \"2s\"", "poll = \"100ms\"");
+    std::fs::write(server.site().join("cmts.key"), "DOCSIS\n").expect("a file");
+    server.edit("hardline.toml", "#= secrets = []", "secrets = [\"cmts.key\"]");
+    // The same for every modem, under the name of its file; MICs and the end mark are the engine's.
+    let gold = "/* gold */\nMain\n{\n\tNetworkAccess 1;\n\tUsServiceFlow { UsServiceFlowRef 1; QosParamSetType 7; }\n\
+                \tManufacturerCVC \"cvc.der\";\n\t/* CmMic 00 */\n\t/* EndOfDataMkr */\n}\n";
+    write(&server, "cm/gold.bin.docsis", gold);
+    write(&server, "cm/cvc.der", &"c".repeat(300));
+    // One with values of the request; what it is served as, a template of our own language says.
+    write(
+        &server,
+        "tier.docsis",
+        "Main { NetworkAccess 1; MaxCPE {{ cpe }};\n SnmpMibObject sysContact.0 String \"noc {{ cpe | default('?') }}\"; }",
+    );
+    write(
+        &server,
+        "tiers.tmpl",
+        "file cable-modem\nserve \"tier{cpe:integer(1..16)}.bin\"\ninclude tier\n",
+    );
+    // A device's file, in Latin-1, and notes that are no template.
+    let phone = b"Main { MtaConfigDelimiter 1; SnmpMibObject pktcEUEDevSipPort.0 Gauge32 5061;\n\
+                  SnmpMibObject sysContact.0 String \"\xe4\"; MtaConfigDelimiter 255; }";
+    std::fs::write(server.site().join("templates/phone.txt"), phone).expect("a file");
+    write(&server, "readme.txt", "Main thing: these are templates\n");
+    server.start();
+
+    let (status, file) = fetch(&server, "cm/gold.bin");
+    assert_eq!(status, 200);
+    assert_eq!(file[..12], [3, 1, 1, 24, 7, 1, 2, 0, 1, 6, 1, 7]);
+    let settings = 12 + 2 + 254 + 2 + 46;
+    assert_eq!(
+        (file[12 + 1], file[12 + 2 + 254 + 1]),
+        (254, 46),
+        "the certificate in two pieces"
+    );
+    let part = server.site().join("part.bin");
+    std::fs::write(&part, &file[..settings]).expect("a file");
+    assert_eq!(file[settings..settings + 2], [6, 16]);
+    assert_eq!(file[settings + 2..settings + 18], digest(&part, &["-md5"]));
+    let covered = [&file[..3], &file[settings..settings + 18], &file[3..12]].concat();
+    std::fs::write(&part, covered).expect("a file");
+    assert_eq!(file[settings + 18..settings + 20], [7, 16]);
+    assert_eq!(
+        file[settings + 20..settings + 36],
+        digest(&part, &["-md5", "-hmac", "DOCSIS"])
+    );
+    assert_eq!(file[settings + 36], 0xff);
+
+    let contact = |octets: &[u8], text: &[u8]| octets.windows(text.len()).any(|found| found == text);
+    let (_, tier) = fetch(&server, "tier8.bin");
+    assert_eq!(tier[..6], [3, 1, 1, 18, 1, 8]);
+    assert!(contact(&tier, b"noc 8"), "{}", tier.escape_ascii());
+
+    let args = [
+        "--mac",
+        "00:11:22:aa:bb:01",
+        "--fqdn",
+        "d1.example.net",
+        "--flow",
+        "basic",
+        "--template",
+        "phone",
+    ];
+    server.command(&[&["device", "add"][..], &args].concat());
+    let hex = server.command(&["template", "render", "--device", "00:11:22:aa:bb:01", "--format", "hex"]);
+    assert!(hex.starts_with("fe01010b") && hex.trim().ends_with("fe01ff"), "{hex}");
+    assert!(hex.contains("0401e4"), "{hex}");
+    assert_eq!(hex.matches("fe0101").count(), 1, "{hex}");
+
+    let listed = server.command(&["template", "list"]);
+    let gold_line = listed
+        .lines()
+        .find(|line| line.starts_with("cm/gold.bin"))
+        .expect("it is listed");
+    assert!(
+        gold_line.contains("static") && gold_line.contains("gold.bin.docsis"),
+        "{gold_line}"
+    );
+
+    // A mistake has its place, and the files stay as they were; its correction is taken.
+    write(
+        &server,
+        "cm/gold.bin.docsis",
+        &gold.replace("NetworkAccess 1", "NetworkAccess 7"),
+    );
+    wait("the mistake is logged", &server, || {
+        server
+            .stderr()
+            .contains("gold.bin.docsis:4:16: NetworkAccess: 7 is not within 0 to 1")
+    });
+    let config = server.config();
+    let check = hardline(&["template", "check", "--config", config.to_str().expect("UTF-8")]);
+    assert_eq!(check.status.code(), Some(1));
+    assert!(
+        text(&check.stdout).contains("gold.bin.docsis:4:16: NetworkAccess"),
+        "{}",
+        text(&check.stdout)
+    );
+    assert_eq!(fetch(&server, "cm/gold.bin").1, file);
+    write(
+        &server,
+        "cm/gold.bin.docsis",
+        &gold.replace("NetworkAccess 1", "NetworkAccess 0"),
+    );
+    wait("the correction is taken", &server, || {
+        fetch(&server, "cm/gold.bin").1.get(2) == Some(&0)
+    });
+    // So is another certificate.
+    write(&server, "cm/cvc.der", "other");
+    wait("the other certificate is taken", &server, || {
+        contact(&fetch(&server, "cm/gold.bin").1, b" \x05other")
+    });
+    // A value that is wrong for one request fails that one alone.
+    write(
+        &server,
+        "tiers.tmpl",
+        "file cable-modem\nserve \"tier{cpe:integer}.bin\"\ninclude tier\n",
+    );
+    wait("the wider pattern is taken", &server, || {
+        fetch(&server, "tier300.bin").0 == 503
+    });
+    assert_eq!(fetch(&server, "tier8.bin").1, tier);
+    wait("the failure is logged", &server, || {
+        server
+            .stderr()
+            .contains("tier.docsis:1:25: TLV MaxCPE: '300' is no number of 8 bits")
+    });
+    // Two files of one name are a mistake.
+    write(&server, "tier.tmpl", "file cable-modem\n");
+    wait("the two are told", &server, || {
+        server.stderr().contains("is the template 'tier' too")
+    });
+    server.assert_unhurt();
+}
+
+#[test]
+fn a_folder_of_sloppy_modules_is_read_as_far_as_it_goes() {
+    let server = Server::install();
+    let mibs = server.site().join("mibs");
+    std::fs::create_dir_all(mibs.join("vendor")).expect("a folder");
+    let put = |name: &str, text: &str| std::fs::write(mibs.join(name), text).expect("a file");
+    // Names with underscores, types without imports, a table whose index nobody defines, a group of what is not there.
+    put(
+        "vendor/SLOPPY-MIB.my",
+        "SLOPPY-MIB\n    DEFINITIONS ::= BEGIN\nIMPORTS enterprises FROM RFC1155-SMI OBJECT-TYPE FROM RFC-1212 noSuch FROM NO-SUCH-MIB;\n\
+         sloppy OBJECT IDENTIFIER ::= { enterprises 99998 }\n\
+         sloppy_Tone OBJECT-TYPE SYNTAX INTEGER (1..9) ACCESS read-write STATUS mandatory DESCRIPTION \"Which.\" ::= { sloppy 1 }\n\
+         sloppyName OBJECT-TYPE SYNTAX DisplayString (SIZE (0..8)) ACCESS read-write STATUS mandatory ::= { sloppy 2 }\n\
+         sloppyTable OBJECT-TYPE SYNTAX SEQUENCE OF SloppyEntry ACCESS not-accessible STATUS mandatory DESCRIPTION \"T\" ::= { sloppy 3 }\n\
+         sloppyEntry OBJECT-TYPE SYNTAX SloppyEntry ACCESS not-accessible STATUS mandatory DESCRIPTION \"E\" INDEX { nobodyKnows } ::= { sloppyTable 1 }\n\
+         SloppyEntry ::= SEQUENCE { sloppyValue INTEGER }\n\
+         sloppyValue OBJECT-TYPE SYNTAX INTEGER ACCESS read-write STATUS mandatory DESCRIPTION \"V\" ::= { sloppyEntry 1 }\n\
+         lost OBJECT IDENTIFIER ::= { nowhere 7 }\nEND\n",
+    );
+    put(
+        "vendor/CUT-MIB.txt",
+        "CUT-MIB DEFINITIONS ::= BEGIN\nIMPORTS enterprises FROM SNMPv2-SMI;\ncut OBJECT IDENTIFIER ::= { enterprises 99997 }\ncutOne OBJECT-TYPE SYNTAX Integer32 (1..",
+    );
+    put("NOTES.txt", "There are no DEFINITIONS here.\n");
+    put(
+        "GOOD-MIB.mib",
+        "GOOD-MIB DEFINITIONS ::= BEGIN\nIMPORTS OBJECT-TYPE, enterprises, Integer32 FROM SNMPv2-SMI;\n\
+         good OBJECT IDENTIFIER ::= { enterprises 99996 }\ngoodOne OBJECT-TYPE SYNTAX Integer32 (1..9) MAX-ACCESS read-write STATUS current\n\
+         DESCRIPTION \"One.\" ::= { good 1 }\nEND\n",
+    );
+    // A module of a built-in one's name that is cut off does not take its names away.
+    put(
+        "SNMP-TARGET-MIB.mib",
+        "SNMP-TARGET-MIB DEFINITIONS ::= BEGIN\nIMPORTS snmpModules FROM SNMPv2-SMI;\nsnmpTargetMIB OBJECT IDENT",
+    );
+    server.edit("hardline.toml", "#= path = []", "path = [\"mibs\"]");
+    let config = server.config();
+    let config = config.to_str().expect("UTF-8");
+    let show = |name: &str| {
+        let out = hardline(&["mib", "show", name, "--json", "--config", config]);
+        assert!(out.status.success(), "{name}: {}", text(&out.stderr));
+        let shown: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+        (shown["oid"].as_str().expect("a text").to_owned(), text(&out.stderr))
+    };
+    assert_eq!(show("goodOne").0, "1.3.6.1.4.1.99996.1");
+    assert_eq!(show("sloppyName").0, "1.3.6.1.4.1.99998.2");
+    assert_eq!(show("sloppyValue").0, "1.3.6.1.4.1.99998.3.1.1");
+    assert_eq!(show("snmpTargetAddrTDomain").0, "1.3.6.1.6.3.12.1.2.1.2");
+    let (oid, warnings) = show("sloppy_Tone");
+    assert_eq!(oid, "1.3.6.1.4.1.99998.1");
+    for module in ["SLOPPY-MIB", "CUT-MIB", "SNMP-TARGET-MIB", "NOTES.txt"] {
+        let lines = warnings.lines().filter(|line| line.contains(module)).count();
+        assert!((1..=2).contains(&lines), "{module}: {warnings}");
+    }
+    assert!(!warnings.contains("GOOD-MIB"), "{warnings}");
+    // Templates speak its names, and the shipped ones still have theirs.
+    write(&server, "tone.tmpl", "mib sloppy_Tone.0 = 9\nmib sloppyName.0 = abc\n");
+    let checked = hardline(&["template", "check", "--config", config]);
+    assert!(checked.status.success(), "{}", text(&checked.stdout));
+    write(&server, "tone.tmpl", "mib sloppy_Tone.0 = 10\n");
+    let checked = hardline(&["template", "check", "--config", config]);
+    assert!(
+        text(&checked.stdout).contains("tone.tmpl:1:24: 10 is none of 1 to 9"),
+        "{}",
+        text(&checked.stdout)
     );
 }

@@ -1,5 +1,6 @@
 //! The template library of an installation: read from its folder, and read again when a file there changes.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,10 +10,15 @@ use tokio::sync::watch;
 
 use crate::mib::Names;
 use crate::settings::Settings;
-use crate::template::{SharedLibrary, Source, TemplateError, TemplateLibrary};
+use crate::template::{Language, SharedLibrary, Source, TemplateError, TemplateLibrary};
+use crate::text::Format;
 
 /// How a template's file ends.
 const ENDING: &str = "tmpl";
+/// How a template's file ends that is in the language of the `docsis` encoder.
+const DOCSIS: &str = "docsis";
+/// How a file ends that is such a template where its content is in that language.
+const TEXT: &str = "txt";
 /// Folders within folders, at most: a link may lead back.
 const DEEPEST: usize = 8;
 /// The largest file that is taken for a template, in octets.
@@ -69,6 +75,8 @@ pub struct TemplateFile {
     pub label: String,
     /// Its text.
     pub text: String,
+    /// What that is written in.
+    pub language: Language,
 }
 
 /// Reads the templates of a folder; none where there is no folder.
@@ -76,23 +84,55 @@ pub struct TemplateFile {
 /// # Errors
 /// [`LibraryError::Read`].
 pub fn read_folder(folder: &Path) -> Result<Vec<TemplateFile>, LibraryError> {
-    let mut files = Vec::new();
+    let mut files: Vec<TemplateFile> = Vec::new();
     for Seen { path, size, .. } in look(folder)? {
+        let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        if ![ENDING, DOCSIS, TEXT].contains(&ending) {
+            continue;
+        }
         if size > LARGEST {
             return Err(LibraryError::read(&path, "a template has at most 4 MB"));
         }
-        let text = std::fs::read_to_string(&path).map_err(|error| LibraryError::read(&path, error))?;
+        let content = std::fs::read(&path).map_err(|error| LibraryError::read(&path, error))?;
+        if ending == TEXT && Format::of(&content) != Format::Docsis {
+            continue;
+        }
+        let (text, bare) = match String::from_utf8(content) {
+            Ok(text) => (text, false),
+            Err(error) if ending == ENDING => return Err(LibraryError::read(&path, error)),
+            // That encoder takes texts in any character set: each character stands for one octet.
+            Err(error) => (error.as_bytes().iter().map(|&octet| char::from(octet)).collect(), true),
+        };
         let inner = path.strip_prefix(folder).unwrap_or(&path).with_extension("");
+        let name = inner.to_string_lossy().into_owned();
+        if let Some(other) = files.iter().find(|file| file.name == name) {
+            let reason = format!("{} is the template '{name}' too", other.label);
+            return Err(LibraryError::read(&path, reason));
+        }
         files.push(TemplateFile {
-            name: inner.to_string_lossy().into_owned(),
+            name,
             label: path.display().to_string(),
             text,
+            language: match ending {
+                ENDING => Language::Template,
+                _ => Language::Docsis { bare },
+            },
         });
     }
     Ok(files)
 }
 
-/// The templates' files in a folder and those within it, in order.
+/// The content of a file that the text of a template names, beside that.
+fn named_file(source: &Source<'_>, name: &str) -> io::Result<Vec<u8>> {
+    let folder = Path::new(source.file).parent().unwrap_or(Path::new(""));
+    let path = folder.join(name);
+    match std::fs::metadata(&path)?.len() {
+        0..=LARGEST => std::fs::read(path),
+        _ => Err(io::Error::other("a file of at most 4 MB")),
+    }
+}
+
+/// The files in a folder and those within it, in order: the templates', and those that their texts may name.
 fn look(folder: &Path) -> Result<Vec<Seen>, LibraryError> {
     let mut seen = Vec::new();
     if folder.exists() {
@@ -119,7 +159,7 @@ fn look_into(folder: &Path, depth: usize, seen: &mut Vec<Seen>) -> Result<(), Li
             if depth < DEEPEST {
                 look_into(&path, depth + 1, seen)?;
             }
-        } else if path.extension().is_some_and(|ending| ending == ENDING) {
+        } else {
             seen.push(Seen {
                 changed: data.modified().ok(),
                 size: data.len(),
@@ -146,8 +186,9 @@ pub fn compile(
         name: &file.name,
         file: &file.label,
         text: &file.text,
+        language: file.language,
     }));
-    let library = TemplateLibrary::compile(&sources, names).map_err(LibraryError::Templates)?;
+    let library = TemplateLibrary::compile_with(&sources, names, &named_file).map_err(LibraryError::Templates)?;
     match library.check_lookups(has_lookup) {
         Ok(()) => Ok(library),
         Err(error) => Err(LibraryError::Templates(vec![error])),

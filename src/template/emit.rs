@@ -23,8 +23,8 @@ pub(super) struct Run {
     pub types: Vec<(u64, i64)>,
     /// InetAddresses.
     pub addresses: Vec<AddressUse>,
-    /// Whether a TLV among them has a length of two octets, which a cable modem's file has no place for.
-    pub wide: bool,
+    /// Where a TLV among them has a length of two octets: the one kind of file that has a place for it.
+    pub wide: Option<FileKind>,
 }
 
 impl Run {
@@ -34,7 +34,7 @@ impl Run {
         self.objects.extend(other.objects);
         self.types.extend(other.types);
         self.addresses.extend(other.addresses);
-        self.wide |= other.wide;
+        self.wide = self.wide.or(other.wide);
     }
 
     /// Gives back the memory that is not needed: a library keeps many of these.
@@ -106,12 +106,13 @@ impl Out {
 
     /// Appends what was compiled.
     pub fn append(&mut self, run: &Run) -> Result<(), BuildReason> {
-        if run.wide && !self.takes_long() {
+        if run.wide.is_some_and(|kind| kind != self.kind || self.depth > 0) {
             return Err(BuildReason::Kind(
-                "a variable binding of more than 255 octets has no place in a cable modem's file, nor in a group",
+                "a TLV with a length of two octets has no place in this kind of file, nor in a group: for a device's file \
+                 a variable binding of more than 255 octets, for a cable modem's TLVs 103 and 104",
             ));
         }
-        self.run.wide |= run.wide;
+        self.run.wide = self.run.wide.or(run.wide);
         self.run.octets.extend_from_slice(&run.octets);
         self.run.objects.extend_from_slice(&run.objects);
         self.run.types.extend_from_slice(&run.types);
@@ -135,7 +136,7 @@ impl Out {
             out.extend([VARBIND, low, SEQUENCE]);
         } else {
             out.extend([LONG_VARBIND, high, low, SEQUENCE]);
-            self.run.wide = true;
+            self.run.wide = Some(self.kind);
         }
         push_length(content, out);
         out.extend_from_slice(name);
@@ -154,11 +155,13 @@ impl Out {
 
     /// Begins a TLV; its length is written when it is closed.
     pub fn open(&mut self, number: u8) -> Open {
-        let wide = number == LONG_VARBIND && self.takes_long();
+        let wide = self.depth == 0 && self.kind.is_wide(number);
         self.depth += 1;
         self.run.octets.push(number);
         let at = self.run.octets.len();
-        self.run.wide |= wide;
+        if wide {
+            self.run.wide = Some(self.kind);
+        }
         self.run.octets.extend_from_slice(if wide { &[0, 0] } else { &[0] });
         Open { at, wide }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::failure::BuildReason;
 use super::value::ValueError;
 use crate::mib::{InstanceError, NameError};
+use crate::text::docsis::ReadReason;
 use crate::value::OidError;
 use crate::wire::tlv::conform::Mismatch;
 
@@ -95,6 +96,9 @@ pub enum TemplateReason {
     /// A statement that is wrong for every device.
     #[error(transparent)]
     Constant(BuildReason),
+    /// A text in the language of the `docsis` encoder.
+    #[error(transparent)]
+    Docsis(#[from] ReadReason),
     /// Two templates are served under one name.
     #[error("'{name}' is the name of template '{other}' too")]
     Served {

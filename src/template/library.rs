@@ -1,6 +1,7 @@
 //! The templates of an installation, compiled together.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,6 +9,7 @@ use bytes::Bytes;
 
 use super::build;
 use super::context::Context;
+use super::docsis;
 use super::error::{TemplateError, TemplateReason};
 use super::failure::{BuildError, FinishReason};
 use super::finish;
@@ -22,6 +24,18 @@ use crate::mib::{MibDialect, Names};
 use crate::model::Flow;
 use crate::wire::tlv::{CmtsMicList, DeviceFile, FileKind, SharedSecret};
 
+/// The language that a template is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// That of templates.
+    Template,
+    /// That of the open-source `docsis` encoder.
+    Docsis {
+        /// Each character of the text stands for one octet: the text is none in UTF-8.
+        bare: bool,
+    },
+}
+
 /// A template before it is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source<'a> {
@@ -31,6 +45,21 @@ pub struct Source<'a> {
     pub file: &'a str,
     /// Its text.
     pub text: &'a str,
+    /// What that is written in.
+    pub language: Language,
+}
+
+impl<'a> Source<'a> {
+    /// A template in the language of templates.
+    pub fn new(name: &'a str, file: &'a str, text: &'a str) -> Self {
+        let language = Language::Template;
+        Self {
+            name,
+            file,
+            text,
+            language,
+        }
+    }
 }
 
 /// One compiled template.
@@ -118,7 +147,7 @@ impl TemplateLibrary {
     ) -> Result<Self, TemplateError> {
         let sources: Vec<Source<'a>> = sources
             .into_iter()
-            .map(|(name, text)| Source { name, file: name, text })
+            .map(|(name, text)| Source::new(name, name, text))
             .collect();
         // There is at least one mistake where there are any.
         Self::compile(&sources, names).map_err(|mut errors| errors.swap_remove(0))
@@ -129,6 +158,19 @@ impl TemplateLibrary {
     /// # Errors
     /// The first mistake of each template, at least one.
     pub fn compile(sources: &[Source<'_>], names: &Names) -> Result<Self, Vec<TemplateError>> {
+        Self::compile_with(sources, names, &|_, _| Err(io::ErrorKind::NotFound.into()))
+    }
+
+    /// Compiles templates. Where two have one name the later one counts. `open` gives the content of a file that a text
+    /// in the language of the `docsis` encoder names, a certificate for instance.
+    ///
+    /// # Errors
+    /// The first mistake of each template, at least one.
+    pub fn compile_with(
+        sources: &[Source<'_>],
+        names: &Names,
+        open: &dyn Fn(&Source<'_>, &str) -> io::Result<Vec<u8>>,
+    ) -> Result<Self, Vec<TemplateError>> {
         let mut last: Vec<Source<'_>> = Vec::with_capacity(sources.len());
         let mut by_name: HashMap<Arc<str>, usize> = HashMap::with_capacity(sources.len());
         for source in sources {
@@ -146,7 +188,14 @@ impl TemplateLibrary {
         let mut errors = Vec::new();
         for (at, source) in last.iter().enumerate() {
             let file: Arc<str> = source.file.into();
-            match parse(&file, source.text, names, &interner) {
+            let parsed = match source.language {
+                Language::Template => parse(&file, source.text, names, &interner),
+                Language::Docsis { bare } => {
+                    let open = |name: &str| open(source, name);
+                    docsis::parse(source, bare, &file, names, &interner, &open)
+                }
+            };
+            match parsed {
                 Ok(parsed) => {
                     served.extend(
                         parsed
@@ -175,7 +224,7 @@ impl TemplateLibrary {
     /// The templates that come with Hardline, as sources: `secure-ietf` and so on, one for each flow and dialect, and
     /// those of cable modems.
     pub fn shipped_sources() -> Vec<Source<'static>> {
-        let source = |&(name, text): &(&'static str, &'static str)| Source { name, file: name, text };
+        let source = |&(name, text): &(&'static str, &'static str)| Source::new(name, name, text);
         SHIPPED.iter().map(source).collect()
     }
 

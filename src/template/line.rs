@@ -108,7 +108,7 @@ impl<'a> Line<'a> {
     pub fn compile(&self, text: &str) -> Result<Arc<Expr>, TemplateError> {
         self.interner.expression(text).map_err(|error| {
             self.wrong(TemplateReason::Expression {
-                expression: text.trim().to_owned(),
+                expression: text.trim().chars().take(80).collect(),
                 error,
             })
         })

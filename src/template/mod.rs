@@ -8,6 +8,7 @@
 mod build;
 mod context;
 mod declare;
+mod docsis;
 mod emit;
 mod error;
 mod expression;
@@ -38,7 +39,7 @@ mod value;
 pub use context::{Context, Fields, Inputs, Scalar, Site};
 pub use error::{Place, TemplateError, TemplateReason};
 pub use failure::{BuildError, BuildReason, FinishReason};
-pub use library::{Source, TemplateInfo, TemplateLibrary};
+pub use library::{Language, Source, TemplateInfo, TemplateLibrary};
 pub use naming::Resolved;
 pub use overrides::{OverrideError, OverrideReason, Overrides};
 pub use shared::SharedLibrary;

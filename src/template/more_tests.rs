@@ -252,7 +252,7 @@ fn mistakes_in_the_head_and_in_names_are_found_when_a_library_is_loaded() {
 
 #[test]
 fn every_mistake_of_a_library_is_named() {
-    let source = |name, text| Source { name, file: name, text };
+    let source = |name, text| Source::new(name, name, text);
     let sources = [source("a", "mip"), source("b", ""), source("c", "\n  end")];
     let errors = TemplateLibrary::compile(&sources, Names::embedded()).unwrap_err();
     let places: Vec<String> = errors.iter().map(|error| error.place.to_string()).collect();

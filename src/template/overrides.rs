@@ -128,12 +128,12 @@ impl Overrides {
 
 /// A TLV's value, and what comes after it.
 fn split_value(number: u8, octets: &[u8], kind: FileKind) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = match (number, kind) {
-        (64, FileKind::Device) => {
+    let (length, rest) = match kind.is_wide(number) {
+        true => {
             let (length, rest) = octets.split_first_chunk::<2>()?;
             (usize::from(u16::from_be_bytes(*length)), rest)
         }
-        _ => {
+        false => {
             let (length, rest) = octets.split_first()?;
             (usize::from(*length), rest)
         }

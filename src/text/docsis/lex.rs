@@ -31,6 +31,8 @@ pub(super) enum LexError {
     Quote,
     /// A comment without its end.
     Comment,
+    /// An expression without its `}}` on the same line.
+    Expression,
 }
 
 /// Takes a text apart.
@@ -94,7 +96,7 @@ impl Lexer<'_> {
         let start = self.position;
         let token = match self.peek() {
             None => return Ok(None),
-            Some('{') => Token::Open,
+            Some('{') if !self.rest.starts_with("{{") => Token::Open,
             Some('}') => Token::Close,
             Some(';') => Token::Semicolon,
             Some('"') => {
@@ -123,10 +125,14 @@ impl Lexer<'_> {
         }
     }
 
-    /// A word; blanks within quotes belong to it, as in an index.
+    /// A word; blanks within quotes belong to it, as in an index, and those of `{{ an expression }}`.
     fn word(&mut self) -> Result<String, (Position, LexError)> {
         let mut word = String::new();
         while let Some(c) = self.peek() {
+            if self.rest.starts_with("{{") {
+                self.expression(&mut word)?;
+                continue;
+            }
             match c {
                 '{' | '}' | ';' => break,
                 c if c.is_whitespace() => break,
@@ -149,5 +155,20 @@ impl Lexer<'_> {
             }
         }
         Ok(word)
+    }
+
+    /// An expression, which ends at the first `}}`.
+    fn expression(&mut self, word: &mut String) -> Result<(), (Position, LexError)> {
+        let start = self.position;
+        while !self.rest.starts_with("}}") {
+            let inner = self
+                .next()
+                .filter(|c| *c != '\n')
+                .ok_or((start, LexError::Expression))?;
+            word.push(inner);
+        }
+        word.extend(self.next());
+        word.extend(self.next());
+        Ok(())
     }
 }

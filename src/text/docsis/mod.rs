@@ -12,15 +12,24 @@
 //! }
 //! ```
 //!
+//! As a template, a value may have `{{ expressions }}`; everywhere else braces in quotes mean themselves.
+//!
 //! A file whose first setting is `MtaConfigDelimiter 1` is a device's. The MICs, the end mark and the hash are no part of
 //! the text: whoever encodes it adds them.
 
+mod cursor;
+mod error;
+mod generic;
 mod lex;
 mod read;
+mod setting;
 mod statement;
 mod write;
 
-pub use read::{ReadError, ReadReason, read, read_octets};
+pub use error::{ReadError, ReadReason};
+pub use lex::Position;
+pub use read::{read, read_octets, settings};
+pub use setting::{Setting, SettingBody};
 pub use write::write;
 
 #[cfg(test)]

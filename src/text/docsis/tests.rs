@@ -220,3 +220,16 @@ proptest! {
         let _ = read(&format!("Main {{ {text}"), resolver(), &no_files);
     }
 }
+
+#[test]
+fn an_error_in_octets_has_the_place_of_its_setting() {
+    let text = "Main {\n  NetworkAccess 1;\n  GenericTLV TlvCode 24 TlvLength 1 TlvValue 0x01;\n  MaxCPE 1;\n}";
+    assert_eq!(
+        error(text),
+        "3:3: the octets of this TLV are wrong: offset 3, TLV 24.1: expected a length and as many octets, found the end"
+    );
+    assert_eq!(
+        error("Main {\n MaxCPE {{ cpe }};\n}"),
+        "2:9: MaxCPE: '{{ cpe }}' is no number of 8 bits"
+    );
+}
