@@ -167,6 +167,61 @@ fn mics_are_checked_with_every_secret_and_computed_with_the_first() {
 }
 
 #[test]
+fn the_secrets_of_the_settings_make_and_check_files() {
+    let folder = Folder::new();
+    folder.put("new", b"another secret");
+    folder.put("west", b"the west's");
+    folder.put(
+        "hardline.toml",
+        b"realm = 'A.NET'\ndomain = 'a.net'\n[cable_modem]\nsecrets = ['new', 'key']\n\
+          [[cable_modem.cmts]]\nname = 'west'\nrelays = ['10.1.0.0/16']\nsecrets = ['west']\nmic_list = 'mulpi'\n",
+    );
+    // Two secrets while they roll: the old one made this file, and the report says so.
+    let report = folder.json(&["mic", "modem.cm"], 0);
+    assert_eq!(report["cmts_mic"]["status"], "right");
+    assert!(
+        report["cmts_mic"]["secret"].as_str().unwrap().ends_with("key"),
+        "{report}"
+    );
+    assert_eq!(report["cmts_mic"]["cmts"], Value::Null);
+    let label = |report: &Value| report["cmts_mic"]["secret"].as_str().unwrap_or_default().to_owned();
+    folder.ok(&["mic", "modem.cm", "--output", "rolled.cm"]);
+    assert!(label(&folder.json(&["mic", "rolled.cm"], 0)).ends_with("new"));
+    folder.code(&["mic", "rolled.cm", "--secret-file", "key"], 1);
+    // A text is made into a file with the same secrets, without a word about it.
+    let text = "Main { NetworkAccess 1; ClassOfService { ClassID 1; } SubMgmtFilters 1,2,3,4; GenericTLV TlvCode 26 TlvLength 2 TlvValue 0x0100; }";
+    folder.put("tiers.txt", text.as_bytes());
+    let said = folder.code(&["encode", "tiers.txt", "--output", "tiers.cm"], 0);
+    assert!(!said.contains("secret"), "{said}");
+    let report = folder.json(&["mic", "tiers.cm"], 0);
+    assert_eq!(
+        (label(&report).ends_with("new"), &report["cmts_mic"]["list"]),
+        (true, &Value::from("docsis"))
+    );
+    // The CMTS that has its own covers what its settings say.
+    folder.ok(&["encode", "tiers.txt", "--output", "west.cm", "--cmts", "west"]);
+    let report = folder.json(&["mic", "west.cm"], 0);
+    assert_eq!(report["cmts_mic"]["cmts"], "west");
+    assert_eq!(report["cmts_mic"]["list"], "mulpi");
+    folder.code(&["mic", "west.cm", "--cmts", "north"], 2);
+    let found = folder.json(&["lint", "west.cm"], 1);
+    assert!(!found.to_string().contains("MIC"), "{found}");
+    // What has its MICs keeps them unless it is told otherwise.
+    folder.ok(&["encode", "west.cm", "--output", "same.cm"]);
+    assert_eq!(folder.get("same.cm"), folder.get("west.cm"));
+    folder.ok(&["encode", "west.cm", "--output", "other.cm", "--mic-list", "docsis"]);
+    let report = folder.json(&["mic", "other.cm"], 0);
+    assert_eq!(
+        (label(&report).ends_with("new"), &report["cmts_mic"]["list"]),
+        (true, &Value::from("docsis"))
+    );
+    // Without secrets nothing can be computed, and the error says where they belong.
+    folder.put("hardline.toml", b"realm = 'A.NET'\ndomain = 'a.net'\n");
+    let said = folder.code(&["mic", "west.cm", "--output", "x.cm"], 2);
+    assert!(said.contains("[cable_modem]"), "{said}");
+}
+
+#[test]
 fn hashes_are_shown_checked_and_inserted() {
     let folder = Folder::new();
     let report = folder.json(&["hash", "device.bin"], 0);
@@ -264,6 +319,20 @@ fn lint_names_place_and_reason_and_fails_on_errors() {
     let report = folder.json(&["lint", "changed.cm"], 1);
     assert_eq!(report["findings"][0]["tlv"], "6");
     assert_eq!(report["findings"][0]["offset"], 21);
+    // What is wrong with one file keeps nobody from looking at the next; a file that says nothing of its dialect has the
+    // findings of any.
+    folder.put("empty.bin", &unhex("fe0101fe01ff"));
+    let said = folder.code(&["lint", "empty.bin", "modem.cm"], 1);
+    assert!(
+        said.contains("pktcMtaDevEnabled.0 is missing") && said.contains("modem.cm: nothing"),
+        "{said}"
+    );
+    folder.put("cut.bin", &unhex("fe01010b0530"));
+    let said = folder.code(&["encrypt", "cut.bin", "--output", "x", "--new-key-file", "x.key"], 1);
+    assert!(
+        said.contains("offset 4, TLV 11") && !folder.path("x").exists() && !folder.path("x.key").exists(),
+        "{said}"
+    );
     folder.put("cut.cm", &folder.get("modem.cm")[..20]);
     let report = folder.code(&["lint", "cut.cm"], 1);
     assert!(

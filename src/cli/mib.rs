@@ -32,16 +32,23 @@ pub struct NamesArg {
 }
 
 impl NamesArg {
+    /// The settings, where there are any.
+    ///
+    /// # Errors
+    /// [`CliError::Wrong`].
+    pub fn settings(&self) -> Result<Option<Settings>, CliError> {
+        let default = PathBuf::from("hardline.toml");
+        let file = self.config.as_ref().or_else(|| default.is_file().then_some(&default));
+        Ok(file.map(|file| Settings::load(file)).transpose()?)
+    }
+
     /// Reads the modules. What is wrong with an operator's goes to standard error.
     ///
     /// # Errors
     /// [`CliError::Wrong`].
     pub fn names(&self) -> Result<Names, CliError> {
         let mut path = self.path.clone();
-        let default = PathBuf::from("hardline.toml");
-        if let Some(config) = self.config.as_ref().or_else(|| default.is_file().then_some(&default)) {
-            path.extend(Settings::load(config)?.mib.path);
-        }
+        path.extend(self.settings()?.into_iter().flat_map(|settings| settings.mib.path));
         let (names, warnings) = mib_path::names(&path).map_err(|error| CliError::Wrong(error.to_string()))?;
         for warning in warnings {
             eprintln!("hardline: {warning}");

@@ -71,9 +71,14 @@ impl Core {
         }
         let inputs = gather(&library, &self.lookups, &self.cmts, &resolved, device.as_ref(), asker).await?;
         let family = asker.address.map_or(Family::V4, Family::of);
-        let built = self
-            .files
-            .build_named(&library, &resolved.template, device.as_ref(), family, inputs);
+        let built = self.files.build_named(
+            &library,
+            &resolved.template,
+            device.as_ref(),
+            family,
+            inputs,
+            &self.policy,
+        );
         Ok(Some(built?))
     }
 
@@ -140,7 +145,7 @@ pub async fn gather(
         mac,
         address: asker.address,
         shared_secret: cmts.of(asker.relay).cloned(),
-        mic_list: CmtsMicList::default(),
+        mic_list: cmts.list_of(asker.relay),
         now: Some(Timestamp::now()),
         bootstrap_uri: None,
         failure: None,
@@ -211,10 +216,13 @@ pub struct CmtsSecrets {
     /// Every secret, by CMTS.
     pub all: SharedSecrets,
     networks: Vec<(ipnet::IpNet, String)>,
+    /// Which TLVs the MIC covers, where no CMTS says otherwise.
+    list: CmtsMicList,
+    lists: BTreeMap<String, CmtsMicList>,
 }
 
 /// The name of the CMTS that no entry of the settings describes.
-const ANY: &str = "any";
+const ANY: &str = "";
 
 impl CmtsSecrets {
     /// Reads the files that the settings name.
@@ -222,7 +230,10 @@ impl CmtsSecrets {
     /// # Errors
     /// [`CmtsSecretError`] with the first file that cannot be used.
     pub fn load(settings: &CableModemSettings) -> Result<Self, CmtsSecretError> {
-        let mut secrets = Self::default();
+        let mut secrets = Self {
+            list: settings.mic_list,
+            ..Self::default()
+        };
         let of_any = settings.secrets.iter().map(|path| (ANY, path));
         let of_one = settings
             .cmts
@@ -241,6 +252,8 @@ impl CmtsSecrets {
             secrets.all.push(cmts, &path.display().to_string(), secret);
         }
         for cmts in &settings.cmts {
+            let list = cmts.mic_list.map(|list| (cmts.name.clone(), list));
+            secrets.lists.extend(list);
             secrets
                 .networks
                 .extend(cmts.relays.iter().map(|network| (*network, cmts.name.clone())));
@@ -250,10 +263,28 @@ impl CmtsSecrets {
 
     /// The secret that files for modems behind `relay` are made with.
     pub fn of(&self, relay: Option<IpAddr>) -> Option<&SharedSecret> {
+        self.of_cmts(self.named(relay))
+    }
+
+    /// Which TLVs the MIC of files for modems behind `relay` covers.
+    pub fn list_of(&self, relay: Option<IpAddr>) -> CmtsMicList {
+        self.list_of_cmts(self.named(relay))
+    }
+
+    /// The secret that files for modems of the CMTS `name` are made with.
+    pub fn of_cmts(&self, name: &str) -> Option<&SharedSecret> {
+        self.all.current(name).or_else(|| self.all.current(ANY))
+    }
+
+    /// Which TLVs the MIC of files for modems of the CMTS `name` covers.
+    pub fn list_of_cmts(&self, name: &str) -> CmtsMicList {
+        self.lists.get(name).copied().unwrap_or(self.list)
+    }
+
+    fn named(&self, relay: Option<IpAddr>) -> &str {
         let relay = relay.map(|relay| relay.to_canonical());
         let named = relay.and_then(|relay| self.networks.iter().find(|(network, _)| network.contains(&relay)));
-        let own = named.and_then(|(_, cmts)| self.all.current(cmts));
-        own.or_else(|| self.all.current(ANY))
+        named.map_or(ANY, |(_, name)| name)
     }
 }
 
@@ -272,10 +303,12 @@ mod tests {
         };
         let settings = CableModemSettings {
             secrets: vec![file("new"), file("old")],
+            mic_list: CmtsMicList::Docsis,
             cmts: vec![CmtsSettings {
                 name: "west".to_owned(),
                 relays: vec!["10.1.0.0/16".parse().unwrap()],
                 secrets: vec![file("west")],
+                mic_list: Some(CmtsMicList::Mulpi),
             }],
         };
         let secrets = CmtsSecrets::load(&settings).unwrap();
@@ -284,10 +317,13 @@ mod tests {
             found.ct_eq(&SharedSecret::new(text.as_bytes()).unwrap())
         };
         assert!(is(None, "new") && is(Some("10.2.0.1"), "new") && is(Some("10.1.2.3"), "west"));
+        let list = |relay: &str| secrets.list_of(Some(relay.parse().unwrap()));
+        assert_eq!(list("10.1.2.3"), CmtsMicList::Mulpi);
+        assert_eq!(list("10.2.0.1"), CmtsMicList::Docsis);
         assert!(CmtsSecrets::default().of(None).is_none());
         let missing = CableModemSettings {
             secrets: vec![folder.path().join("none")],
-            cmts: Vec::new(),
+            ..CableModemSettings::default()
         };
         assert!(CmtsSecrets::load(&missing).is_err());
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::text::read_duration;
+use crate::wire::tlv::CmtsMicList;
 
 /// `[mib]`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -85,6 +86,8 @@ pub struct CableModemSettings {
     /// Files of the secrets shared with every CMTS that no entry of `cmts` names: the first one makes files, the others
     /// are taken where a file is checked.
     pub secrets: Vec<PathBuf>,
+    /// Which TLVs the CMTS MIC covers.
+    pub mic_list: CmtsMicList,
     /// CMTSs with secrets of their own.
     pub cmts: Vec<CmtsSettings>,
 }
@@ -100,6 +103,9 @@ pub struct CmtsSettings {
     pub relays: Vec<ipnet::IpNet>,
     /// As those of `[cable_modem]`.
     pub secrets: Vec<PathBuf>,
+    /// As that of `[cable_modem]`, which holds where this CMTS has none.
+    #[serde(default)]
+    pub mic_list: Option<CmtsMicList>,
 }
 
 /// Networks such as `10.1.0.0/16`, or single addresses.

@@ -10,7 +10,7 @@ use super::super::{CliError, output, pki};
 use super::input;
 use crate::value::{OsRandom, Secret, hex, unhex};
 use crate::wire::tlv::{
-    DeviceFile, EncryptAlgorithm, FileForm, FileHash, FileKey, HashAlgorithm, IvSource, Padding, cipher,
+    DeviceFile, EncryptAlgorithm, FileForm, FileHash, FileKey, FileKind, HashAlgorithm, IvSource, Padding, cipher,
 };
 
 /// Arguments of `hardline config encrypt`.
@@ -154,6 +154,10 @@ impl FormArgs {
 /// [`CliError`].
 pub fn encrypt(args: &EncryptArgs, as_json: bool) -> Result<(), CliError> {
     let plain = input::content(&args.file)?;
+    // What a device cannot read in clear it cannot read decrypted.
+    if FileKind::of(&plain) == FileKind::Device {
+        DeviceFile::decode(&plain).map_err(|error| CliError::file(&args.file, error))?;
+    }
     let form = args.form.form();
     let key = match (&args.key_file, &args.new_key_file) {
         (Some(path), _) => args.form.key(path)?,

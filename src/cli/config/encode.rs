@@ -10,6 +10,7 @@ use super::hash::{Algorithm, dialect_of};
 use super::input::{self, Input, SecretArgs};
 use super::mic::{SealArgs, seal};
 use crate::mib::MibDialect;
+use crate::settings::Settings;
 use crate::text::Format;
 use crate::wire::tlv::{DeviceFile, FileKind, SharedSecrets, mic};
 
@@ -43,11 +44,11 @@ pub struct Args {
 ///
 /// # Errors
 /// [`CliError`].
-pub fn run(args: &Args, names: NamesRef<'_>, as_json: bool) -> Result<(), CliError> {
+pub fn run(args: &Args, settings: Option<&Settings>, names: NamesRef<'_>, as_json: bool) -> Result<(), CliError> {
     let input = input::read(&args.file, names, args.mib)?;
     let octets = match input.file.kind {
         FileKind::Device => device(args, &input)?,
-        FileKind::CableModem => modem(args, &input)?,
+        FileKind::CableModem => modem(args, settings, &input)?,
     };
     input::write(&args.output, &octets)?;
     if args.output.as_os_str() == "-" {
@@ -78,20 +79,28 @@ fn device(args: &Args, input: &Input) -> Result<Vec<u8>, CliError> {
     file.encode().map_err(|error| failed(&error))
 }
 
-fn modem(args: &Args, input: &Input) -> Result<Vec<u8>, CliError> {
+fn modem(args: &Args, settings: Option<&Settings>, input: &Input) -> Result<Vec<u8>, CliError> {
     if args.hash {
         return Err(CliError::Wrong(
             "--hash is for device files; a cable modem's file has MICs".to_owned(),
         ));
     }
-    let secrets = args.secrets.secrets()?;
-    if let Some(secret) = args.secrets.current(&secrets) {
-        return seal(&args.file, &input.file, secret, &args.seal);
-    }
+    let secrets = args.secrets.secrets(settings)?;
     let has_mics = input.file.get(6).is_some() && input.file.get(7).is_some();
+    // What keeps every octet is taken at its word, unless the command says what it is to be sealed with.
+    let is_asked = secrets.are_named || args.seal.is_asked() || !has_mics && !args.no_mic;
+    if let Some(secret) = secrets.current.as_ref().filter(|_| is_asked) {
+        return seal(&args.file, &input.file, secret, secrets.list, &args.seal);
+    }
+    if args.seal.is_asked() {
+        return Err(CliError::Wrong(
+            "--mic-list and --emic need a secret: give it by --secret-file, or in secrets of [cable_modem]".to_owned(),
+        ));
+    }
     if !has_mics && !args.no_mic {
         eprintln!(
-            "hardline: {}: without its CMTS MIC a CMTS refuses the file: give the secret shared with it by --secret-file",
+            "hardline: {}: without its CMTS MIC a CMTS refuses the file: give the secret shared with it by --secret-file, or in \
+             secrets of [cable_modem]",
             args.file.display()
         );
         // What keeps every octet is taken at its word; the others leave the MICs to whoever encodes.

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use super::super::{CliError, pki};
 use crate::mib::{MibDialect, Names};
 use crate::model::Family;
+use crate::service::dynamic::CmtsSecrets;
+use crate::settings::Settings;
 use crate::template::{Context, Inputs, Site, Source, TemplateLibrary};
 use crate::text::{FileView, Format, Resolver, docsis};
-use crate::wire::tlv::{ConfigFile, FileKind, SharedSecret, SharedSecrets};
+use crate::wire::tlv::{CmtsMicList, ConfigFile, FileKind, SharedSecret, SharedSecrets};
 
 /// A file that was read.
 pub struct Input {
@@ -77,10 +79,9 @@ fn from_template(path: &Path, text: &str, names: &Names) -> Result<ConfigFile, C
     let file = path.display().to_string();
     let failed = |error: &dyn std::fmt::Display| CliError::Failed(error.to_string());
     let compile = |text: &str| {
-        let (name, file) = (NAME, file.as_str());
         let sources: Vec<Source<'_>> = TemplateLibrary::shipped_sources()
             .into_iter()
-            .chain([Source { name, file, text }])
+            .chain([Source::new(NAME, &file, text)])
             .collect();
         TemplateLibrary::compile(&sources, names).map_err(|errors| {
             let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -124,20 +125,71 @@ pub fn write(path: &Path, octets: &[u8]) -> Result<(), CliError> {
     pki::write(path, octets, 0o644)
 }
 
-/// `--secret-file`.
+/// `--secret-file` and `--cmts`.
 #[derive(clap::Args)]
 pub struct SecretArgs {
-    /// A file that holds a secret shared with a CMTS, or CMTS=FILE; several while secrets roll, the current one first
+    /// A file that holds a secret shared with a CMTS, or CMTS=FILE; several while secrets roll, the current one first; by
+    /// default those of the settings
     #[arg(long = "secret-file", visible_alias = "key-file", value_name = "[CMTS=]FILE")]
     secret_files: Vec<String>,
+    /// The CMTS whose secret of the settings a file is made with
+    #[arg(long, value_name = "NAME", conflicts_with = "secret_files")]
+    cmts: Option<String>,
+}
+
+/// Secrets, and what files are made with.
+pub struct Secrets {
+    /// Every one of them.
+    pub all: SharedSecrets,
+    /// The one that files are made with.
+    pub current: Option<SharedSecret>,
+    /// Which TLVs the CMTS MIC of those files covers.
+    pub list: CmtsMicList,
+    /// Whether the command named them.
+    pub are_named: bool,
 }
 
 impl SecretArgs {
-    /// Reads the secrets.
+    /// Reads the secrets that the command names, or else those of the settings.
     ///
     /// # Errors
     /// [`CliError::Wrong`] where one cannot be a secret, [`CliError::Failed`] where a file cannot be read.
-    pub fn secrets(&self) -> Result<SharedSecrets, CliError> {
+    pub fn secrets(&self, settings: Option<&Settings>) -> Result<Secrets, CliError> {
+        if !self.secret_files.is_empty() {
+            let all = self.named()?;
+            let (cmts, _) = self
+                .secret_files
+                .first()
+                .map_or(("", PathBuf::new()), |first| split(first));
+            return Ok(Secrets {
+                current: all.current(cmts).cloned(),
+                list: settings.map_or_else(CmtsMicList::default, |settings| settings.cable_modem.mic_list),
+                all,
+                are_named: true,
+            });
+        }
+        let loaded = settings.map(|settings| CmtsSecrets::load(&settings.cable_modem));
+        let loaded = loaded
+            .transpose()
+            .map_err(|error| CliError::Failed(error.to_string()))?;
+        let loaded = loaded.unwrap_or_default();
+        if let Some(name) = &self.cmts
+            && !settings.is_some_and(|settings| settings.cable_modem.cmts.iter().any(|cmts| cmts.name == *name))
+        {
+            return Err(CliError::Wrong(format!(
+                "--cmts {name}: the settings have no [[cable_modem.cmts]] of that name"
+            )));
+        }
+        let cmts = self.cmts.as_deref().unwrap_or_default();
+        Ok(Secrets {
+            current: loaded.of_cmts(cmts).cloned(),
+            list: loaded.list_of_cmts(cmts),
+            are_named: self.cmts.is_some(),
+            all: loaded.all,
+        })
+    }
+
+    fn named(&self) -> Result<SharedSecrets, CliError> {
         let mut secrets = SharedSecrets::default();
         for written in &self.secret_files {
             let (cmts, path) = split(written);
@@ -147,12 +199,6 @@ impl SecretArgs {
             secrets.push(cmts, &path.display().to_string(), secret);
         }
         Ok(secrets)
-    }
-
-    /// The secret that files are made with: the first.
-    pub fn current<'a>(&self, secrets: &'a SharedSecrets) -> Option<&'a SharedSecret> {
-        let (cmts, _) = split(self.secret_files.first()?);
-        secrets.current(cmts)
     }
 }
 

@@ -11,6 +11,7 @@ use super::NamesRef;
 use super::hash::dialect_of;
 use super::input::{self, Input, SecretArgs};
 use crate::mib::{MibDialect, dialect};
+use crate::settings::Settings;
 use crate::wire::tlv::{
     DeviceFile, FileFlow, FileKind, Lint, Requirements, Severity, SharedSecrets, lint_device, lint_modem, realm_rows,
 };
@@ -58,13 +59,13 @@ impl From<Flow> for FileFlow {
 ///
 /// # Errors
 /// [`CliError`]; [`CliError::Reported`] where a file has an error.
-pub fn run(args: &Args, names: NamesRef<'_>, as_json: bool) -> Result<(), CliError> {
-    let secrets = args.secrets.secrets()?;
+pub fn run(args: &Args, settings: Option<&Settings>, names: NamesRef<'_>, as_json: bool) -> Result<(), CliError> {
+    let secrets = args.secrets.secrets(settings)?.all;
     let mut errors = 0;
     let mut reports = Vec::new();
     for path in &args.files {
         let (kind, found) = match input::read(path, names, args.mib) {
-            Ok(input) => (Some(input.file.kind), lint(args, &input, &secrets, names)?),
+            Ok(input) => (Some(input.file.kind), lint(args, &input, &secrets, names)),
             Err(CliError::Failed(error)) => (None, vec![unreadable(path, &error)]),
             Err(error) => return Err(error),
         };
@@ -100,19 +101,20 @@ fn unreadable(path: &Path, error: &str) -> Lint {
     }
 }
 
-fn lint(args: &Args, input: &Input, secrets: &SharedSecrets, names: NamesRef<'_>) -> Result<Vec<Lint>, CliError> {
+fn lint(args: &Args, input: &Input, secrets: &SharedSecrets, names: NamesRef<'_>) -> Vec<Lint> {
     if input.file.kind == FileKind::CableModem {
-        return Ok(lint_modem(&input.octets, &input.file, secrets, names));
+        return lint_modem(&input.octets, &input.file, secrets, names);
     }
     let device = DeviceFile::decode(&input.octets).unwrap_or_default();
-    let dialect = dialect_of(&device, args.mib)?;
+    // A file that sets no object of an MTA MIB is wrong in every dialect; the others of a row of files are looked at.
+    let dialect = dialect_of(&device, args.mib).unwrap_or(MibDialect::Ietf);
     let requirements = Requirements {
         flow: args.flow.map_or_else(|| flow_of(&device, dialect), Into::into),
         dialect,
         realm: args.realm.as_deref(),
         organisation: args.organisation.as_deref(),
     };
-    Ok(lint_device(&input.file, requirements, names))
+    lint_device(&input.file, requirements, names)
 }
 
 /// The flow that a file looks made for.

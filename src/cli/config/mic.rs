@@ -8,6 +8,7 @@ use serde_json::json;
 use super::super::output::Colour;
 use super::super::{CliError, output};
 use super::input::{self, SecretArgs};
+use crate::settings::Settings;
 use crate::wire::tlv::{CmtsMicList, CmtsVerdict, ConfigFile, ExtendedMic, SharedSecret, mic};
 
 /// Arguments of `hardline config mic`.
@@ -18,7 +19,7 @@ pub struct Args {
     #[command(flatten)]
     secrets: SecretArgs,
     /// Compute the MICs anew with the first secret, and write the file there
-    #[arg(long, short, value_name = "OUT", requires = "secret_files")]
+    #[arg(long, short, value_name = "OUT")]
     output: Option<PathBuf>,
     #[command(flatten)]
     seal: SealArgs,
@@ -27,9 +28,10 @@ pub struct Args {
 /// How MICs are computed.
 #[derive(clap::Args)]
 pub struct SealArgs {
-    /// Which TLVs the CMTS MIC covers: those of DOCSIS 1.1 and of the docsis encoder, or those of MULPI 3.0 and later
-    #[arg(long, value_enum, default_value_t = List::Docsis)]
-    mic_list: List,
+    /// Which TLVs the CMTS MIC covers: those of DOCSIS 1.1 and of the docsis encoder, or those of MULPI 3.0 and later; by
+    /// default as the settings say, docsis where they do not
+    #[arg(long, value_enum)]
+    mic_list: Option<List>,
     /// Ask for an extended CMTS MIC (TLV 43.6), its digest in TLV 7 or in TLV 43.6.3
     #[arg(long, value_enum, requires = "emic_covers")]
     emic: Option<Emic>,
@@ -50,14 +52,28 @@ enum Emic {
     Explicit,
 }
 
-/// The octets of a file with its MICs computed.
+impl SealArgs {
+    /// Whether any of them is given.
+    pub fn is_asked(&self) -> bool {
+        self.mic_list.is_some() || self.emic.is_some()
+    }
+}
+
+/// The octets of a file with its MICs computed; the CMTS MIC covers `list` unless `args` say otherwise.
 ///
 /// # Errors
 /// [`CliError::Failed`].
-pub fn seal(path: &Path, file: &ConfigFile, secret: &SharedSecret, args: &SealArgs) -> Result<Vec<u8>, CliError> {
+pub fn seal(
+    path: &Path,
+    file: &ConfigFile,
+    secret: &SharedSecret,
+    list: CmtsMicList,
+    args: &SealArgs,
+) -> Result<Vec<u8>, CliError> {
     let list = match args.mic_list {
-        List::Docsis => CmtsMicList::Docsis,
-        List::Mulpi => CmtsMicList::Mulpi,
+        Some(List::Docsis) => CmtsMicList::Docsis,
+        Some(List::Mulpi) => CmtsMicList::Mulpi,
+        None => list,
     };
     let mut file = file.clone();
     file.strip_mics();
@@ -75,13 +91,16 @@ pub fn seal(path: &Path, file: &ConfigFile, secret: &SharedSecret, args: &SealAr
 ///
 /// # Errors
 /// [`CliError`]; [`CliError::Reported`] where a MIC is wrong or missing.
-pub fn run(args: &Args, as_json: bool) -> Result<(), CliError> {
+pub fn run(args: &Args, settings: Option<&Settings>, as_json: bool) -> Result<(), CliError> {
     let octets = input::content(&args.file)?;
-    let secrets = args.secrets.secrets()?;
+    let secrets = args.secrets.secrets(settings)?;
     let failed = |error: &dyn std::fmt::Display| CliError::file(&args.file, error);
-    if let (Some(to), Some(secret)) = (&args.output, args.secrets.current(&secrets)) {
+    if let Some(to) = &args.output {
+        let secret = secrets.current.as_ref().ok_or_else(|| {
+            CliError::Wrong("MICs need a secret: give it by --secret-file, or in secrets of [cable_modem]".to_owned())
+        })?;
         let file = ConfigFile::decode(&octets).map_err(|error| failed(&error))?;
-        let sealed = seal(&args.file, &file, secret, &args.seal)?;
+        let sealed = seal(&args.file, &file, secret, secrets.list, &args.seal)?;
         input::write(to, &sealed)?;
         let say = to.as_os_str() != "-";
         return match (say, as_json) {
@@ -90,7 +109,7 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), CliError> {
             (true, false) => output::print(&format!("{}: {} octets\n", to.display(), sealed.len())),
         };
     }
-    let report = mic::verify(&octets, &secrets).map_err(|error| failed(&error))?;
+    let report = mic::verify(&octets, &secrets.all).map_err(|error| failed(&error))?;
     let rows = [
         ("CM MIC", Some(cm(report.cm))),
         ("CMTS MIC", Some(cmts(report.cmts.as_ref()))),
@@ -153,7 +172,7 @@ fn cmts(verdict: Option<&CmtsVerdict>) -> Verdict {
         Some(CmtsVerdict::Mismatch) => red("wrong", "wrong: none of the secrets gives it".to_owned()),
         Some(CmtsVerdict::Unknown(error)) => red("unknown", error.to_string()),
         Some(CmtsVerdict::Untried) => Verdict {
-            text: "not checked: give secrets by --secret-file".to_owned(),
+            text: "not checked: give secrets by --secret-file, or in secrets of [cable_modem]".to_owned(),
             colour: Colour::Yellow,
             json: json!({"status": "unchecked"}),
         },

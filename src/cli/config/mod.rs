@@ -50,15 +50,16 @@ enum Command {
 /// [`CliError`].
 pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
     let names = || args.names.names();
+    let settings = || args.names.settings();
     match args.command {
-        Command::Encode(args) => encode::run(&args, &names()?, as_json),
+        Command::Encode(args) => encode::run(&args, settings()?.as_ref(), &names()?, as_json),
         Command::Decode(args) => decode::run(&args, &names()?, as_json),
-        Command::Lint(args) => lint::run(&args, &names()?, as_json),
+        Command::Lint(args) => lint::run(&args, settings()?.as_ref(), &names()?, as_json),
         Command::Diff(args) => diff::run(&args, &names()?, as_json),
         Command::Encrypt(args) => cipher::encrypt(&args, as_json),
         Command::Decrypt(args) => cipher::decrypt(&args, as_json),
         Command::Hash(args) => hash::run(&args, &names()?, as_json),
-        Command::Mic(args) => mic::run(&args, as_json),
+        Command::Mic(args) => mic::run(&args, settings()?.as_ref(), as_json),
     }
 }
 
