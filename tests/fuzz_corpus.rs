@@ -127,6 +127,23 @@ fn seeds() {
         &[&[3, 1, 1, 0x18, 3, 1, 1, 7, 0x0b, 0x15][..], varbind, &[0xff, 0]].concat(),
     );
 
+    let phone = "# a phone\nserve \"{who}-{line:integer(1..4)}.bin\"\nvar port: integer(1..65535) = 5060\nset name = \"a\" ~ \"b\"\n\
+                 for row in range(1, 3)\nif row == 1\nmib pktcEUEDevPCSCFAddrType.{{ row }}.1 = ipv4\nelse\n\
+                 mib pktcEUEDevPCSCFAddrType.{{ row }}.1 = 2\nend\nend\n\
+                 mib PKTC-MTA-MIB::pktcMtaDevRealmOrgName.\"A.B\" string \"{{ name | upper }}\\n\"\n\
+                 mib 1.3.6.1.4.1.99999.1 hex 00:01\nmib sysContact.0 = \"\"\"\ntwo\nlines\n\"\"\"\n\
+                 receiver\naddress 192.0.2.1\nport {{ port }}\nkind v2c-inform\nend\nvendor 001095\n1 u8 7\nend\n\
+                 tlv 200 u16 5\nauto hash off\n";
+    put("template", "phone", phone.as_bytes());
+    let modem = "file cable-modem\ntlv NetworkAccess 1\ngroup UsServiceFlow\ntlv UsServiceFlowRef 1\ntlv QosParamSetType 7\nend\n\
+                 auto timestamp on\nauto modem-address on\n";
+    put("template", "modem", modem.as_bytes());
+    let docsis = "Main /* of all kinds */ { NetworkAccess 1; MaxCPE {{ 2 + 3 }};\n UsServiceFlow { UsServiceFlowRef 1; }\n\
+                  SnmpMibObject sysContact.0 String \"{{ mac | default('x') }}\";\n GenericTLV TlvCode 99 TlvLength 2 TlvValue 0x0102; }\n";
+    put("template", "docsis", docsis.as_bytes());
+    let mta = "Main { MtaConfigDelimiter 1; SnmpMibObject .1.3.6.1.4.1.99999.1 Gauge32 5; MtaConfigDelimiter 255; }";
+    put("template", "docsis-device", mta.as_bytes());
+
     let request = b"\0\x01file.cfg\0octet\0blksize\x001400\0tsize\x000\0windowsize\x008\0";
     let acks: [&[u8]; 4] = [&[0, 4, 0, 0], &[0, 4, 0, 8], &[0, 4, 0, 8], &[0, 4, 0, 51]];
     put(

@@ -6,6 +6,7 @@ mod kerberos;
 mod key_management;
 mod mta_fqdn;
 mod snmp;
+mod template;
 mod tftp;
 mod tftp_session;
 mod tlv;
@@ -24,6 +25,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("key_management", key_management::run),
     ("mta_fqdn", mta_fqdn::run),
     ("snmp", snmp::run),
+    ("template", template::run),
     ("tftp", tftp::run),
     ("tftp_session", tftp_session::run),
     ("tlv", tlv::run),
