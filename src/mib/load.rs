@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mib_rs::{BaseType, DiagnosticConfig, IndexEncoding, Loader, Mib, ResolverStrictness, Severity};
+use mib_rs::{BaseType, DiagnosticConfig, IndexEncoding, Language, Loader, Mib, ResolverStrictness, Severity};
 
 use super::names::LoadError;
 use super::object::{Access, Base, IndexForm, IndexPart, Kind, Object, Syntax};
@@ -11,6 +11,7 @@ use crate::value::Oid;
 
 /// What was read: the objects, and what is wrong with the modules that are read all the same.
 pub(super) struct Loaded {
+    /// Of those with one identifier the one that counts first.
     pub objects: Vec<Object>,
     /// One line for each module that has mistakes.
     pub warnings: Vec<String>,
@@ -43,7 +44,10 @@ pub(super) fn load(modules: Modules, care: Care) -> Result<Loaded, LoadError> {
         .parallelism(1)
         .load()
         .map_err(|error| LoadError::Read(error.to_string()))?;
-    let nodes = mib.user_modules().flat_map(|module| {
+    // Of two modules that define one object the newer language's counts, then the first by name.
+    let mut modules: Vec<_> = mib.user_modules().collect();
+    modules.sort_by_key(|module| (module.language() == Language::SMIv1, module.name().to_owned()));
+    let nodes = modules.into_iter().flat_map(|module| {
         let identities = module
             .identities()
             .iter()

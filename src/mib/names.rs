@@ -125,7 +125,7 @@ impl Names {
             let lines = loaded
                 .warnings
                 .into_iter()
-                .filter(|line| broken.iter().any(|name| line.contains(name.as_str())));
+                .filter(|line| broken.iter().any(|name| line.contains(&format!(" {name}: "))));
             warnings.extend(lines.chain(broken.iter().map(broken_line)).collect::<Vec<_>>());
             loaded = load::load(gathered(files, &broken).0, care)?;
         }
@@ -134,7 +134,7 @@ impl Names {
     }
 
     fn new(mut objects: Vec<Object>) -> Self {
-        objects.sort_by(|a, b| a.oid.cmp(&b.oid).then_with(|| a.module.cmp(&b.module)));
+        objects.sort_by(|a, b| a.oid.cmp(&b.oid));
         let mut by_name: HashMap<Box<str>, Vec<usize>> = HashMap::with_capacity(objects.len());
         for (at, object) in objects.iter().enumerate() {
             by_name.entry(object.name.clone()).or_default().push(at);

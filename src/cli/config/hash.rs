@@ -96,7 +96,13 @@ pub fn run(args: &Args, names: NamesRef<'_>, as_json: bool) -> Result<(), CliErr
             file.insert_basic_flow_hash(dialect?, args.algorithm.into())
                 .map_err(|error| failed(&error))?;
         }
-        return input::write(to, &file.encode().map_err(|error| failed(&error))?);
+        let octets = file.encode().map_err(|error| failed(&error))?;
+        input::write(to, &octets)?;
+        return match (to.as_os_str() != "-", as_json) {
+            (false, _) => Ok(()),
+            (true, true) => output::print_json(&json!({"file": to, "octets": octets.len()})),
+            (true, false) => output::print(&format!("{}: {} octets\n", to.display(), octets.len())),
+        };
     }
     let whole = FileHash::of(&octets, args.algorithm.into());
     let within = match FileKind::of(&octets) {
