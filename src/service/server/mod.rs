@@ -38,8 +38,8 @@ use crate::store::{MasterKey, SqliteStore, Store};
 use crate::template::TemplateLibrary;
 use crate::value::Timestamp;
 use crate::wire::snmp::LocalEngine;
-pub use choices::{file_maker, policy};
 use choices::kdc;
+pub use choices::{file_maker, policy};
 pub use error::StartError;
 use files::static_root;
 pub use files::{
