@@ -95,6 +95,9 @@ pub(super) fn parse(octets: &[u8]) -> Result<Option<(Head, usize)>, Wrong> {
         .map(|value| value.trim().parse::<u64>())
         .collect();
     let lengths = lengths.map_err(|_| Wrong::Malformed)?;
+    if lengths.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Err(Wrong::Malformed);
+    }
     let head = Head {
         method: request.method.unwrap_or_default().to_owned(),
         path: path(request.path.unwrap_or_default()).to_owned(),

@@ -334,6 +334,10 @@ mod tests {
             (b"GET / HTTP/2.0\r\n\r\n", "505 HTTP Version Not Supported"),
             (b"GET / HTTP/1.1\r\ncontent-length: x\r\n\r\n", "400 Bad Request"),
             (b"GET / HTTP/1.1\r\nx y\r\n\r\n", "400 Bad Request"),
+            (
+                b"GET / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n12",
+                "400 Bad Request",
+            ),
         ] {
             let answer = said(request).await;
             assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");

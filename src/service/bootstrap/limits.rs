@@ -78,6 +78,7 @@ impl Gate {
     }
 
     /// Whether a connection is open.
+    #[cfg(feature = "legacy-tls")]
     pub fn is_busy(&self) -> bool {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).all > 0
     }
