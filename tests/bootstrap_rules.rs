@@ -4,14 +4,15 @@
 
 mod support;
 
+use std::io::Read;
 use std::process::Command;
 
 use hardline::settings::Service;
 use hardline::wire::cert::{Certificate, certificates_from_pem};
 use serde_json::{Value, json};
-use support::bootstrap::{Papers, curl, fed, s_client, status, text, with_device};
+use support::bootstrap::{Papers, curl, fed, fetcher, s_client, status, text, with_device};
 use support::crl::{list, serial};
-use support::server::Server;
+use support::server::{Server, hardline};
 
 const MAC: &str = "00:11:22:AA:BB:01";
 const OTHER: &str = "00:11:22:AA:BB:02";
@@ -159,4 +160,53 @@ fn a_device_that_asks_too_often_is_told_to_come_later() {
     );
     assert_eq!(status(&server, &other), "404", "another device is served");
     server.refused(MAC, |reason| reason.contains("requests_per_device"));
+}
+
+#[test]
+fn a_template_that_is_wrong_is_told_by_line_and_interrupts_nobody() {
+    let (mut server, papers) = with_device(MAC);
+    let other = [
+        "--fqdn",
+        "one.pktc.example.net",
+        "--flow",
+        "hybrid",
+        "--var",
+        "line=<7>",
+    ];
+    server.command(&[&["device", "add", "--mac", MAC], &other[..]].concat());
+    server.start();
+    let mut held = fetcher(Service::BootstrapLegacy, &papers)(server.v4(Service::BootstrapLegacy));
+    server.edit("hardline.toml", "# template = \"eue.xml\"", "template = \"eue.xml\"");
+    assert!(!server.hang_up(), "there is no such file");
+    std::fs::write(server.site().join("eue.xml"), "<a>\n{{ device.colour }}</a>").unwrap();
+    assert!(!server.hang_up(), "the template names what is not there");
+    let config = server.config();
+    let check = hardline(&["check", "--config", config.to_str().unwrap()]);
+    assert_eq!(check.status.code(), Some(2));
+    for said in [server.stderr(), text(check)] {
+        assert!(said.contains("eue.xml:2: a name that is not there"), "{said}");
+    }
+    // What was connected before still is: nothing was stopped.
+    held.set_nonblocking(true).unwrap();
+    let end = loop {
+        match held.read(&mut [0; 4096]) {
+            Ok(0) => break None,
+            Ok(_) => {}
+            Err(error) => break Some(error.kind()),
+        }
+    };
+    assert_eq!(end, Some(std::io::ErrorKind::WouldBlock));
+    assert!(text(curl(&server, Some(&papers), &[])).contains("<eueCredentials"));
+
+    std::fs::write(server.site().join("eue.xml"), "<a>{{ device.vars.line }}</a>").unwrap();
+    assert!(server.hang_up());
+    let said = text(curl(&server, Some(&papers), &[]));
+    assert!(said.ends_with("\r\n\r\n<a>&lt;7&gt;</a>"), "{said}");
+    server.edit(
+        "hardline.toml",
+        "#= key = \"pki/bootstrap.key.pem\"",
+        "key = \"pki/kdc.key.pem\"",
+    );
+    assert!(!server.hang_up(), "the key is another certificate's");
+    assert_eq!(status(&server, &papers), "200");
 }

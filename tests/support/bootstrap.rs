@@ -1,7 +1,10 @@
 //! Devices with certificates, for the tests of bootstrapping.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use hardline::settings::Service;
 use hardline::value::{MacAddress, OsRandom, Timestamp};
@@ -116,9 +119,36 @@ pub fn curl(server: &Server, papers: Option<&Papers>, args: &[&str]) -> Output {
     command.output().expect("curl runs")
 }
 
+/// Fetches the document, by TLS 1.0 from the legacy listener, and keeps the connection.
+pub fn fetcher(service: Service, papers: &Papers) -> impl Fn(SocketAddr) -> TcpStream {
+    use openssl::ssl::{Ssl, SslContextBuilder, SslFiletype, SslMethod, SslStream, SslVersion};
+    let mut context = SslContextBuilder::new(SslMethod::tls_client()).unwrap();
+    context.set_security_level(0);
+    if service == Service::BootstrapLegacy {
+        context.set_max_proto_version(Some(SslVersion::TLS1)).unwrap();
+        context.set_min_proto_version(Some(SslVersion::TLS1)).unwrap();
+        context.set_cipher_list("AES128-SHA").unwrap();
+    }
+    context.set_certificate_chain_file(&papers.chain).unwrap();
+    context.set_private_key_file(&papers.key, SslFiletype::PEM).unwrap();
+    let context = context.build();
+    move |address| {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let held = stream.try_clone().unwrap();
+        let mut tls = SslStream::new(Ssl::new(&context).unwrap(), stream).unwrap();
+        tls.connect().unwrap();
+        tls.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        let mut answer = [0; 16];
+        tls.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer[..15], b"HTTP/1.1 200 OK");
+        held
+    }
+}
+
 /// Runs a command with `input` on its standard input.
 pub fn fed(mut command: Command, input: &str) -> Output {
-    use std::io::Write;
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
