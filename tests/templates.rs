@@ -348,7 +348,8 @@ fn a_text_of_the_docsis_encoder_is_a_template_like_any_other() {
     write(
         &server,
         "tier.docsis",
-        "Main { NetworkAccess 1; MaxCPE {{ cpe }};\n SnmpMibObject sysContact.0 String \"noc {{ cpe | default('?') }}\"; }",
+        "Main { NetworkAccess 1; MaxCPE {{ cpe }};\n SnmpMibObject .1.3.6.1.2.1.69.1.6.4.1.2.1 Integer 4;\n\
+         SnmpMibObject .1.3.6.1.2.1.69.1.6.4.1.2.1 Integer 4; SnmpMibObject sysContact.0 String \"noc {{ cpe | default('?') }}\"; }",
     );
     write(
         &server,
@@ -533,7 +534,7 @@ fn a_folder_of_sloppy_modules_is_read_as_far_as_it_goes() {
     write(&server, "tone.tmpl", "mib sloppy_Tone.0 = 10\n");
     let checked = hardline(&["template", "check", "--config", config]);
     assert!(
-        text(&checked.stdout).contains("tone.tmpl:1:24: 10 is none of 1 to 9"),
+        text(&checked.stdout).contains("tone.tmpl:1:21: 10 is none of 1 to 9"),
         "{}",
         text(&checked.stdout)
     );

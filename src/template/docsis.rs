@@ -3,6 +3,8 @@
 //! What the engine adds by itself is left out of it: delimiters, MICs, the end mark. Values may have `{{ expressions }}`;
 //! everything else that templates say, a template of our own language says that includes this one.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
@@ -38,6 +40,7 @@ pub(super) fn parse(
         names,
         interner,
         kind,
+        seen: RefCell::default(),
     };
     let read = settings(source.text, bare, Resolver::new(names, None), open);
     let (kind, settings) = read.map_err(|ReadError { position, reason }| {
@@ -61,6 +64,8 @@ struct Compiler<'a> {
     names: &'a Names,
     interner: &'a Interner,
     kind: FileKind,
+    /// The objects that are set already: that encoder takes a text that sets one again, and so do modems.
+    seen: RefCell<HashSet<u64>>,
 }
 
 impl Compiler<'_> {
@@ -137,8 +142,10 @@ impl Compiler<'_> {
             let decoded = ConfigFile::decode_as(kind, &octets);
             decoded.map_err(|error| self.wrong(position, ReadReason::from(error)))?;
         }
+        let mut seen = self.seen.borrow_mut();
+        let new = objects(&octets, kind).into_iter().filter(|object| seen.insert(*object));
         Ok(Action::Run(Box::new(Run {
-            objects: objects(&octets, kind),
+            objects: new.collect(),
             wide: file.tlvs.iter().any(|tlv| kind.is_wide(tlv.kind)).then_some(kind),
             octets,
             ..Run::default()

@@ -1,5 +1,7 @@
 //! What the engine adds by itself, and the device's own changes.
 
+use std::collections::HashSet;
+
 use super::build::Body;
 use super::context::Context;
 use super::emit::{Out, fingerprint, name_element};
@@ -60,7 +62,12 @@ fn override_body(out: &mut Out, context: &Context<'_>) -> Result<(), Stop> {
     let changed = overrides.apply(&out.run.octets, out.kind).ok_or_else(|| {
         FinishReason::Decode("the octets of a bare TLV are no row of TLVs, or an override is too long".to_owned())
     })?;
-    out.run.objects = objects(&changed, out.kind);
+    // What a text of the docsis encoder sets again is no mistake, nor is it one in the changed file.
+    let repeats = objects(&out.run.octets, out.kind).len() > out.run.objects.len();
+    let mut seen = HashSet::new();
+    let mut all = objects(&changed, out.kind);
+    all.retain(|object| seen.insert(*object) || !repeats);
+    out.run.objects = all;
     out.run.octets = changed;
     Ok(())
 }
@@ -152,7 +159,7 @@ fn refuse_twice(out: &Out) -> Result<(), Stop> {
 }
 
 fn twice(out: &Out) -> Result<(), Stop> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut rest = out.run.octets.as_slice();
     while let Some((number, value, after)) = super::overrides::next_tlv(rest, out.kind) {
         if let Some(varbind) = super::overrides::varbind_of(number, value, out.kind)

@@ -295,9 +295,6 @@ impl<'a> Parser<'a> {
         if word.starts_with(|c: char| c.is_ascii_digit()) {
             let number = word.parse().ok();
             let number = number.ok_or_else(|| at.wrong(TemplateReason::Expected("a type number from 0 to 255")))?;
-            if self.kind.is_none() && self.tables.is_empty() && FileKind::CableModem.is_wide(number) {
-                self.kind = Some(FileKind::CableModem);
-            }
             // A numbered group knows its TLVs by name all the same.
             return Ok((
                 number,
