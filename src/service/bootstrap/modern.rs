@@ -127,6 +127,7 @@ impl Terminal {
         let Some(stream) = Box::pin(self.handshake(stream, peer)).await else {
             return;
         };
+        #[expect(clippy::borrowed_box, reason = "what is served is lent as it was given: boxed")]
         let who = move |stream: &Box<Secured>| Some(client(stream.get_ref().1, peer));
         if let Err(fault) = http::serve(stream, who, &self.limits, self.desk.clone(), stop).await {
             drops::count(Service::Bootstrap, fault, peer, 0);
