@@ -73,19 +73,15 @@ enum Command {
     Simulate(simulate::Args),
     /// Run a server and simulated devices in one process on loopback
     Demo(demo::Args),
-    /// The process that ends legacy TLS; serve starts it
-    #[cfg(feature = "legacy-tls")]
-    #[command(name = bootstrap::legacy::WORKER, hide = true)]
-    BootstrapWorker {
-        /// The user it becomes where it is root's
-        #[arg(long)]
-        user: String,
-    },
 }
 
 /// Runs the command that the process' arguments name. Exit code 0: done; 1: it ran and something failed; 2: wrong use
 /// or wrong configuration.
 pub fn main() -> ExitCode {
+    #[cfg(feature = "legacy-tls")]
+    if let Some(ended) = worker() {
+        return ended;
+    }
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Init(args) => init::run(args, cli.json),
@@ -103,12 +99,25 @@ pub fn main() -> ExitCode {
         Command::Load(args) => load::run(args, cli.json),
         Command::Simulate(args) => simulate::run(args, cli.json),
         Command::Demo(args) => demo::run(args, cli.json),
-        #[cfg(feature = "legacy-tls")]
-        Command::BootstrapWorker { user } => bootstrap::legacy::run_worker(&user)
-            .map_err(|error| CliError::Failed(format!("{}: {error}", bootstrap::legacy::WORKER))),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
     }
+}
+
+/// Runs the process for the legacy suites to its end, where this is one: `bootstrap-worker --user USER`, as `serve` starts
+/// it. Nobody else does, and it needs nothing of what the other commands' arguments take to be known.
+#[cfg(feature = "legacy-tls")]
+fn worker() -> Option<ExitCode> {
+    let args: Vec<_> = std::env::args_os().skip(1).take(4).collect();
+    let [command, flag, user] = args.as_slice() else {
+        return None;
+    };
+    if command != bootstrap::legacy::WORKER || flag != "--user" {
+        return None;
+    }
+    let ended = bootstrap::legacy::run_worker(user.to_str()?);
+    let failed = |error| CliError::Failed(format!("{}: {error}", bootstrap::legacy::WORKER)).report();
+    Some(ended.map_or_else(failed, |()| ExitCode::SUCCESS))
 }

@@ -26,7 +26,7 @@ use super::orders::Orders;
 use super::privileges;
 use super::tls::{Handshake, Terminal};
 
-/// The hidden command that is the worker.
+/// The command that is the worker.
 pub const WORKER: &str = "bootstrap-worker";
 
 /// Listening sockets that can be handed over at once.
