@@ -248,6 +248,8 @@ impl Site {
         let mut held = Vec::new();
         for _ in 0..IDLE {
             let stream = TcpStream::connect(self.address(world)).expect("connected");
+            // The request goes after the handshake at once, and not when that is acknowledged.
+            stream.set_nodelay(true).expect("set");
             held.push(stream.try_clone().expect("a descriptor"));
             let mut tls = SslStream::new(Ssl::new(&context).expect("SSL"), stream).expect("SSL");
             tls.connect().expect("a handshake");

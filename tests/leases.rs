@@ -158,6 +158,12 @@ fn a_file_that_a_template_makes_is_for_the_device_that_its_name_names() {
     let digits = |last: u8| mac(last).replace(':', "");
     let max_cpe = |from: u8, name: &str| tftp(&address(from), udp, name).map(|file| file.get(5).copied());
     assert_eq!(max_cpe(1, &format!("cm-{}.bin", digits(1))), Ok(Some(3)));
+    let by_template = format!("modem@{}", digits(1));
+    assert_eq!(
+        max_cpe(1, &by_template),
+        Ok(Some(3)),
+        "whatever template its record names"
+    );
     // A modem of which there is no record.
     lease(&server, 70, &[]);
     eventually("its own file", || {

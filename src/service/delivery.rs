@@ -1,14 +1,13 @@
 //! Who gets which file: the device's own, what lies in the static folder, and what a one-time name stands for.
 
-use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::{Core, Decision};
 use super::drops;
 use super::dynamic::Asker;
-use super::files::{Content, FileRequest, FileSource, Outcome, Refusal};
+use super::files::{Content, FileRequest, FileSource, Opened, Outcome, Refusal};
 use super::static_files::StaticRoot;
 use super::usage::{Told, Usage};
 use super::verify::{Busy, Checked, Verifier};
@@ -22,9 +21,6 @@ use crate::value::{MacAddress, OsRandom, Timestamp};
 /// How long a delivery by a name for a single download may take before another address may begin one.
 const STALE: Duration = Duration::from_secs(120);
 
-/// Deliveries under way that are remembered. The transports allow fewer.
-const UNDER_WAY: usize = 200_000;
-
 /// The files that TFTP and HTTP serve.
 pub struct DeliveryService {
     core: Arc<Core>,
@@ -32,14 +28,10 @@ pub struct DeliveryService {
     verifier: Verifier,
     usage: Arc<Usage>,
     names: OneTimeNames,
-    under_way: Mutex<UnderWayByRequest>,
 }
 
-/// Deliveries by client and name, the oldest first: over HTTP the next one may begin before the end of one is told.
-type UnderWayByRequest = HashMap<(SocketAddr, String), VecDeque<UnderWay>>;
-
 /// What is remembered of a delivery until it ends.
-struct UnderWay {
+pub struct UnderWay {
     told: Told,
     what: What,
 }
@@ -117,24 +109,7 @@ impl DeliveryService {
             verifier,
             usage,
             names,
-            under_way: Mutex::default(),
         }
-    }
-
-    fn under_way(&self) -> MutexGuard<'_, UnderWayByRequest> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The oldest delivery of this client and name, which has ended.
-    fn ended(&self, request: &FileRequest) -> Option<UnderWay> {
-        let key = (request.peer, request.name.clone());
-        let mut under_way = self.under_way();
-        let same = under_way.get_mut(&key)?;
-        let ended = same.pop_front();
-        if same.is_empty() {
-            under_way.remove(&key);
-        }
-        ended
     }
 
     /// Verifies the request, and opens what it may have. What is known of it goes into `told`.
@@ -164,11 +139,11 @@ impl DeliveryService {
                 .own(mac, request, checked.client)
                 .await
                 .map(|file| (file, What::Own(mac))),
-            Some(FileName::Basic { template, mac }) => {
+            Some(FileName::Basic { template, mac }) if !self.core.makes_modem_files(template) => {
                 let file = self.basic(Some(template), mac, request, &checked).await;
                 file.map(|file| (file, What::Basic(mac)))
             }
-            Some(FileName::OneTime { .. }) | None => Err(Refused::Unknown),
+            Some(FileName::Basic { .. } | FileName::OneTime { .. }) | None => Err(Refused::Unknown),
         };
         match opened {
             Err(Refused::Unknown) => {
@@ -202,9 +177,9 @@ impl DeliveryService {
         let checked = self.verifier.check(request, name, owner).await?;
         told.verdict = checked.verdict.word();
         told.client = address(checked.client).filter(|client| *client != request.peer.ip().to_canonical());
-        told.class = self.verifier.class_word(checked.lease.as_deref()).to_owned();
+        told.class = self.verifier.class_word(checked.lease.as_deref());
         told.mac = told.mac.or(checked.lease.as_ref().map(|lease| lease.mac));
-        told.doubt = checked.verdict.doubt().map(ToString::to_string);
+        told.doubt = checked.verdict.doubt().map(|doubt| doubt.to_string().into());
         match checked.verdict {
             Verdict::Refused(doubt) => Err(Refused::Unverified(doubt)),
             _ => Ok(checked),
@@ -356,35 +331,35 @@ impl DeliveryService {
                 if told.mac.is_some() {
                     note(StepId::FILE_REQUEST, "no file of this name is made for the device");
                 }
-                self.usage.refused(told, "not_found", "there is no such file");
+                self.usage.refused(request, told, "not_found", "there is no such file");
                 Refusal::NotFound
             }
             Refused::Not(reason) => {
                 drops::count(service, "file of another device", request.peer, 0);
                 note(StepId::FILE_REQUEST, &reason);
-                self.usage.refused(told, "not_its_file", &reason);
+                self.usage.refused(request, told, "not_its_file", &reason);
                 Refusal::Forbidden
             }
             Refused::Unverified(doubt) => {
                 let reason = doubt.to_string();
                 drops::refused(service, doubt.word(), request.peer, told.mac, &reason);
                 note(StepId::FILE_REQUEST, &reason);
-                self.usage.refused(told, doubt.word(), &reason);
+                self.usage.refused(request, told, doubt.word(), &reason);
                 Refusal::Forbidden
             }
             Refused::Busy(reason) => {
                 drops::count(service, "busy", request.peer, 0);
-                self.usage.refused(told, "busy", reason);
+                self.usage.refused(request, told, "busy", reason);
                 Refusal::Busy
             }
             Refused::Failed(reason) => {
                 note(StepId::FILE, &reason);
-                self.usage.refused(told, "not_made", &reason);
+                self.usage.refused(request, told, "not_made", &reason);
                 Refusal::Busy
             }
             Refused::Store(error) => {
                 tracing::error!(peer = %request.peer, %error, "a file request cannot be stored");
-                self.usage.refused(told, "store", "the database failed");
+                self.usage.refused(request, told, "store", "the database failed");
                 Refusal::Busy
             }
         }
@@ -409,41 +384,24 @@ impl DeliveryService {
 }
 
 impl FileSource for DeliveryService {
-    async fn open(&self, request: &FileRequest) -> Result<Content, Refusal> {
-        let mut told = Told {
-            protocol: request.protocol,
-            peer: request.peer,
-            client: None,
-            mac: None,
-            class: "none".to_owned(),
-            file: request.name.clone(),
-            verdict: Verdict::Free.word(),
-            doubt: None,
-        };
+    type Delivery = Box<UnderWay>;
+
+    async fn open(&self, request: &FileRequest) -> Result<Opened<Self::Delivery>, Refusal> {
+        let mut told = Told::new();
         let opened = self.decide(request, &mut told).await;
-        self.usage.requested(&told);
+        self.usage.requested(request, &told);
         match opened {
-            Ok((octets, what)) => {
-                if !request.probe {
-                    let mut under_way = self.under_way();
-                    if under_way.len() >= UNDER_WAY {
-                        // A transport that never told of an end: better no second line than no memory.
-                        under_way.clear();
-                    }
-                    let same = under_way.entry((request.peer, request.name.clone())).or_default();
-                    same.push_back(UnderWay { told, what });
-                }
-                Ok(octets)
-            }
+            Ok((content, what)) => Ok(Opened {
+                content,
+                delivery: Box::new(UnderWay { told, what }),
+            }),
             Err(refused) => Err(self.refuse(request, &told, refused)),
         }
     }
 
-    async fn finished(&self, request: &FileRequest, outcome: &Outcome) {
-        let Some(UnderWay { told, what }) = self.ended(request) else {
-            return;
-        };
-        self.usage.finished(&told, outcome);
+    async fn finished(&self, request: &FileRequest, delivery: Self::Delivery, outcome: &Outcome) {
+        let UnderWay { told, what } = *delivery;
+        self.usage.finished(request, &told, outcome);
         let is_told = |attempt: &Attempt| attempt.flow == Flow::Basic && attempt.phase == Phase::Told;
         match what {
             What::Own(mac) => {

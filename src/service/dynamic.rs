@@ -92,6 +92,11 @@ impl Core {
         resolved.device.or_else(captured)
     }
 
+    /// Whether `template` makes files of cable modems, which have no flow.
+    pub fn makes_modem_files(&self, template: &str) -> bool {
+        self.files.library.current().kind(template) == Some(FileKind::CableModem)
+    }
+
     /// What is known of a device that enrolls from `address`. Where a lookup has no answer, that it has not.
     pub async fn inputs_of(&self, device: &Device, address: IpAddr) -> Inputs {
         let asker = Asker {

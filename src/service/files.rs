@@ -168,14 +168,31 @@ pub enum Outcome {
     },
 }
 
+/// A file that a client may have.
+#[derive(Debug)]
+pub struct Opened<D> {
+    /// Its octets.
+    pub content: Content,
+    /// What the source wants to know again when the delivery has ended.
+    pub delivery: D,
+}
+
 /// Where files come from. The one who implements it knows the devices and records what they fetched.
 pub trait FileSource: Send + Sync + 'static {
+    /// What the source knows of a delivery. Who delivers keeps it meanwhile, once for each client: it had better be small.
+    type Delivery: Send + 'static;
+
     /// The file, if this client may have it. Takes as long as it needs; a service gives up on it after its
     /// own time limit.
-    fn open(&self, request: &FileRequest) -> impl Future<Output = Result<Content, Refusal>> + Send;
+    fn open(&self, request: &FileRequest) -> impl Future<Output = Result<Opened<Self::Delivery>, Refusal>> + Send;
 
     /// A delivery that [`FileSource::open`] allowed has ended. Called once for each, except for probes.
-    fn finished(&self, request: &FileRequest, outcome: &Outcome) -> impl Future<Output = ()> + Send;
+    fn finished(
+        &self,
+        request: &FileRequest,
+        delivery: Self::Delivery,
+        outcome: &Outcome,
+    ) -> impl Future<Output = ()> + Send;
 }
 
 /// A requested name as [`FileRequest::name`] holds it: leading slashes, empty components and `.` are left out, as they mean

@@ -1,40 +1,60 @@
 //! What is told of deliveries: two lines a client, counters, and a report now and then.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::files::Outcome;
-use crate::model::Delivery;
+use super::files::{FileRequest, Outcome};
+use crate::provisioning::Verdict;
 use crate::settings::Report;
 use crate::value::{MacAddress, Timestamp};
 
-/// Clients that are counted one by one. Beyond it the one with the fewest requests gives way.
+/// Clients that are counted one by one. When there are twice as many, those with the fewest requests give way: one at a
+/// time would be looked for at every request of a fleet.
 const CLIENTS: usize = 1_024;
 
-/// A request as it is told of.
+/// What is told of a request besides what it says itself.
 #[derive(Debug, Clone)]
 pub struct Told {
-    /// The protocol.
-    pub protocol: Delivery,
-    /// Where it came from.
-    pub peer: SocketAddr,
     /// The client's address, where a CMTS stands between.
     pub client: Option<IpAddr>,
     /// The device.
     pub mac: Option<MacAddress>,
     /// The class of its lease, a word of the settings.
-    pub class: String,
-    /// The file.
-    pub file: String,
+    pub class: Cow<'static, str>,
     /// The verdict's word.
     pub verdict: &'static str,
     /// Why it was marked or refused.
-    pub doubt: Option<String>,
+    pub doubt: Option<Box<str>>,
+}
+
+impl Told {
+    /// Of a request of which nothing is known yet.
+    pub fn new() -> Self {
+        Self {
+            client: None,
+            mac: None,
+            class: Cow::Borrowed("none"),
+            verdict: Verdict::Free.word(),
+            doubt: None,
+        }
+    }
+
+    /// Whose requests these are in the report.
+    fn talker(&self, request: &FileRequest) -> IpAddr {
+        self.client.unwrap_or(request.peer.ip())
+    }
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Counts and tells.
@@ -134,11 +154,15 @@ impl Period {
     }
 
     fn talker(&mut self, client: IpAddr) -> &mut Talker {
-        if self.clients.len() >= CLIENTS && !self.clients.contains_key(&client) {
-            let least = self.clients.iter().min_by_key(|(_, talker)| talker.requests);
-            if let Some(least) = least.map(|(address, _)| *address) {
-                self.clients.remove(&least);
-            }
+        if self.clients.len() >= 2 * CLIENTS && !self.clients.contains_key(&client) {
+            let mut counts: Vec<u64> = self.clients.values().map(|talker| talker.requests).collect();
+            let (_, &mut least, _) = counts.select_nth_unstable(CLIENTS);
+            let mut kept = counts.iter().filter(|&&count| count > least).count();
+            self.clients.retain(|_, talker| {
+                let as_many = talker.requests == least && kept < CLIENTS;
+                kept += usize::from(as_many);
+                as_many || talker.requests > least
+            });
         }
         self.clients.entry(client).or_default()
     }
@@ -218,28 +242,28 @@ impl Usage {
     }
 
     /// The first line: a client asks.
-    pub fn requested(&self, told: &Told) {
+    pub fn requested(&self, request: &FileRequest, told: &Told) {
         metrics::counter!(
             "hardline_delivery_requests_total",
-            "protocol" => told.protocol.as_str(), "class" => told.class.clone(), "verdict" => told.verdict
+            "protocol" => request.protocol.as_str(), "class" => told.class.clone(), "verdict" => told.verdict
         )
         .increment(1);
         let mut period = lock(&self.period);
-        period.talker(told.client.unwrap_or(told.peer.ip())).requests += 1;
+        period.talker(told.talker(request)).requests += 1;
         if told.verdict == "marked" {
             period.count(&told.class, "marked", 0);
         }
         drop(period);
         if let Some(suppressed) = self.line() {
             tracing::info!(
-                protocol = told.protocol.as_str(),
-                peer = %told.peer,
+                protocol = request.protocol.as_str(),
+                peer = %request.peer,
                 client = told.client.map(tracing::field::display),
                 mac = told.mac.map(tracing::field::display),
-                class = told.class,
-                file = told.file,
+                class = &*told.class,
+                file = request.name,
                 verdict = told.verdict,
-                doubt = told.doubt,
+                doubt = told.doubt.as_deref(),
                 suppressed,
                 "file requested"
             );
@@ -247,24 +271,24 @@ impl Usage {
     }
 
     /// The second line of a request that is not served; `word` is the reason in counters.
-    pub fn refused(&self, told: &Told, word: &'static str, reason: &str) {
+    pub fn refused(&self, request: &FileRequest, told: &Told, word: &'static str, reason: &str) {
         metrics::counter!(
             "hardline_delivery_refused_total",
-            "protocol" => told.protocol.as_str(), "class" => told.class.clone(), "reason" => word
+            "protocol" => request.protocol.as_str(), "class" => told.class.clone(), "reason" => word
         )
         .increment(1);
         let mut period = lock(&self.period);
         period.count(&told.class, "refused", 0);
         *period.refused.entry(word).or_default() += 1;
-        period.talker(told.client.unwrap_or(told.peer.ip())).refused += 1;
+        period.talker(told.talker(request)).refused += 1;
         drop(period);
         if let Some(suppressed) = self.line() {
             tracing::info!(
-                protocol = told.protocol.as_str(),
-                peer = %told.peer,
+                protocol = request.protocol.as_str(),
+                peer = %request.peer,
                 mac = told.mac.map(tracing::field::display),
-                class = told.class,
-                file = told.file,
+                class = &*told.class,
+                file = request.name,
                 result = "refused",
                 reason,
                 suppressed,
@@ -274,7 +298,7 @@ impl Usage {
     }
 
     /// The second line of one that was: how it ended.
-    pub fn finished(&self, told: &Told, outcome: &Outcome) {
+    pub fn finished(&self, request: &FileRequest, told: &Told, outcome: &Outcome) {
         let (result, reason, bytes, retransmissions, elapsed) = match outcome {
             Outcome::Complete {
                 bytes,
@@ -288,21 +312,21 @@ impl Usage {
                 elapsed,
             } => ("failed", Some(reason.as_str()), *bytes, *retransmissions, *elapsed),
         };
-        let protocol = told.protocol.as_str();
+        let protocol = request.protocol.as_str();
         metrics::counter!("hardline_delivery_bytes_total", "protocol" => protocol).increment(bytes);
         metrics::histogram!("hardline_delivery_seconds", "protocol" => protocol, "result" => result)
             .record(elapsed.as_secs_f64());
         let mut period = lock(&self.period);
         period.count(&told.class, result, bytes);
-        period.talker(told.client.unwrap_or(told.peer.ip())).bytes += bytes;
+        period.talker(told.talker(request)).bytes += bytes;
         drop(period);
         if let Some(suppressed) = self.line() {
             tracing::info!(
                 protocol,
-                peer = %told.peer,
+                peer = %request.peer,
                 mac = told.mac.map(tracing::field::display),
-                class = told.class,
-                file = told.file,
+                class = &*told.class,
+                file = request.name,
                 result,
                 reason,
                 bytes,
@@ -352,17 +376,23 @@ impl Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Delivery;
 
-    fn told(client: u32, class: &str) -> Told {
-        Told {
+    fn request(client: u32) -> FileRequest {
+        FileRequest {
+            name: "f".into(),
+            peer: (std::net::Ipv4Addr::from(client), 1024).into(),
+            relayed: None,
+            hardware: None,
             protocol: Delivery::Tftp,
-            peer: SocketAddr::new(std::net::Ipv4Addr::from(client).into(), 1024),
-            client: None,
-            mac: None,
+            probe: false,
+        }
+    }
+
+    fn told(class: &'static str) -> Told {
+        Told {
             class: class.into(),
-            file: "f".into(),
-            verdict: "verified",
-            doubt: None,
+            ..Told::new()
         }
     }
 
@@ -379,12 +409,12 @@ mod tests {
         };
         for client in 1..=3u32 {
             for _ in 0..client {
-                usage.requested(&told(client, "gold"));
-                usage.finished(&told(client, "gold"), &whole);
+                usage.requested(&request(client), &told("gold"));
+                usage.finished(&request(client), &told("gold"), &whole);
             }
         }
-        usage.requested(&told(9, "none"));
-        usage.refused(&told(9, "none"), "no_lease", "the client has no lease");
+        usage.requested(&request(9), &told("none"));
+        usage.refused(&request(9), &told("none"), "no_lease", "the client has no lease");
         let (report, last) = usage.reports();
         assert_eq!((report.requests, report.bytes), (7, 600));
         assert_eq!(report.refused, BTreeMap::from([("no_lease", 1)]));
@@ -402,13 +432,13 @@ mod tests {
     fn a_flood_of_clients_does_not_grow_the_table_nor_hide_the_noisiest() {
         let usage = Usage::new(&Report::default());
         for _ in 0..50 {
-            usage.requested(&told(7, "none"));
+            usage.requested(&request(7), &told("none"));
         }
         for client in 100..20_000 {
-            usage.requested(&told(client, "none"));
+            usage.requested(&request(client), &told("none"));
         }
         let period = lock(&usage.period);
-        assert_eq!(period.clients.len(), CLIENTS);
+        assert!(period.clients.len() <= 2 * CLIENTS);
         assert_eq!(period.report(1).top[0].client.to_string(), "0.0.0.7");
     }
 }

@@ -1,5 +1,6 @@
 //! Verifies a request for a file: who its client is, what lease it has, and whether that entitles to the file.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +53,7 @@ impl Verifier {
     }
 
     /// The class of a lease as counters and reports name it.
-    pub fn class_word(&self, lease: Option<&Lease>) -> &str {
+    pub fn class_word(&self, lease: Option<&Lease>) -> Cow<'static, str> {
         self.rules.class_word(lease.and_then(|lease| lease.class.as_deref()))
     }
 

@@ -86,6 +86,9 @@ impl From<&Lease> for Fields {
 }
 
 impl Fields {
+    /// No value.
+    pub const EMPTY: Self = Self(BTreeMap::new());
+
     /// Gives a field a value.
     pub fn set(&mut self, name: impl Into<String>, value: Scalar) {
         self.0.insert(name.into(), value);

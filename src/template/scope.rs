@@ -301,7 +301,8 @@ fn built_in<'a>(context: &'a Context<'a>, name: &str) -> Val<'a> {
         "server_ipv4" => address(site.ipv4.map(IpAddr::from)),
         "server_ipv6" => address(site.ipv6.map(IpAddr::from)),
         "server" => address(site.server(family)),
-        "lease" => inputs.lease.as_ref().map_or(Val::Undefined, Val::Fields),
+        // Where there is no lease, nothing is known of it: `lease.class` is undefined, and no mistake.
+        "lease" => Val::Fields(inputs.lease.as_ref().unwrap_or(const { &Fields::EMPTY })),
         _ => Val::Undefined,
     }
 }

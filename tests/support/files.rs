@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hardline::service::files::{Bytes, Content, FileRequest, FileSource, Outcome, Refusal};
+use hardline::service::files::{Bytes, Content, FileRequest, FileSource, Opened, Outcome, Refusal};
 use hardline::service::http::{self, HttpSettings};
 use hardline::service::tftp::{self, TftpListener, TftpSettings, TransferPorts};
 use hardline::wire::tftp::Pace;
@@ -55,8 +55,10 @@ impl Memory {
 }
 
 impl FileSource for Memory {
-    async fn open(&self, request: &FileRequest) -> Result<Content, Refusal> {
-        match request.name.as_str() {
+    type Delivery = ();
+
+    async fn open(&self, request: &FileRequest) -> Result<Opened<()>, Refusal> {
+        let content = match request.name.as_str() {
             "forbidden" => Err(Refusal::Forbidden),
             "busy" => Err(Refusal::Busy),
             "slow" => std::future::pending().await,
@@ -71,10 +73,11 @@ impl FileSource for Memory {
                 .cloned()
                 .map(Content::from)
                 .ok_or(Refusal::NotFound),
-        }
+        };
+        content.map(|content| Opened { content, delivery: () })
     }
 
-    async fn finished(&self, request: &FileRequest, outcome: &Outcome) {
+    async fn finished(&self, request: &FileRequest, (): (), outcome: &Outcome) {
         self.outcomes.lock().unwrap().push((request.clone(), outcome.clone()));
     }
 }

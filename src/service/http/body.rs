@@ -18,6 +18,17 @@ use crate::service::files::{Bytes, Content, FileRequest, FileSource, Outcome};
 /// in memory as a whole.
 const CHUNK: u64 = 64 << 10;
 
+/// Who hears how a delivery ended, and what of.
+pub(super) struct Report<S: FileSource> {
+    pub(super) source: Arc<S>,
+    pub(super) file: FileRequest,
+    pub(super) delivery: S::Delivery,
+    /// When the request came.
+    pub(super) since: Instant,
+    /// Whether the status serves the file, and does not refuse it.
+    pub(super) served: bool,
+}
+
 /// The octets of a response, which reports whether the connection took all of them.
 #[derive(Default)]
 pub(super) struct FileBody {
@@ -30,21 +41,13 @@ pub(super) struct FileBody {
 }
 
 impl FileBody {
-    /// A body of the octets of `part`; `source` hears once how the delivery of `file` ended. It is `served` unless the
-    /// status refuses it.
-    pub(super) fn reported<S: FileSource>(
-        content: Content,
-        part: Range<u64>,
-        file: FileRequest,
-        source: Arc<S>,
-        since: Instant,
-        served: bool,
-    ) -> Self {
+    /// A body of the octets of `part`; the source hears once how the delivery ended.
+    pub(super) fn reported<S: FileSource>(content: Content, part: Range<u64>, report: Report<S>) -> Self {
         let size = part.end - part.start;
         let (sender, taken) = oneshot::channel();
         tokio::spawn(async move {
-            let complete = taken.await.is_ok() && served;
-            let elapsed = since.elapsed();
+            let complete = taken.await.is_ok() && report.served;
+            let elapsed = report.since.elapsed();
             let outcome = match complete {
                 true => Outcome::Complete {
                     bytes: size,
@@ -61,7 +64,7 @@ impl FileBody {
             let result = if complete { "complete" } else { "failed" };
             metrics::counter!("hardline_http_transfers_total", "result" => result).increment(1);
             metrics::histogram!("hardline_http_transfer_seconds", "result" => result).record(elapsed.as_secs_f64());
-            source.finished(&file, &outcome).await;
+            report.source.finished(&report.file, report.delivery, &outcome).await;
         });
         let mut body = Self {
             content: Some(content),

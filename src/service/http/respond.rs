@@ -10,11 +10,11 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::time::Instant;
 
-use super::body::FileBody;
+use super::body::{FileBody, Report};
 use super::range::{Wanted, wanted};
 use crate::model::{Delivery, percent_decoded};
 use crate::service::drops;
-use crate::service::files::{Content, FileRequest, FileSource, Refusal, requested_name};
+use crate::service::files::{FileRequest, FileSource, Opened, Refusal, requested_name};
 use crate::settings::Service;
 
 pub(super) async fn respond<S: FileSource>(
@@ -39,7 +39,7 @@ pub(super) async fn respond<S: FileSource>(
             .unwrap_or(Err(Refusal::Busy))
         {
             Err(refusal) => plain(refusal_status(refusal)),
-            Ok(content) => deliver(&request, file, content, source, since),
+            Ok(opened) => deliver(&request, file, opened, source, since),
         },
     };
     let status = response.status().as_str().to_owned();
@@ -95,7 +95,7 @@ fn refusal_status(refusal: Refusal) -> StatusCode {
 fn deliver<S: FileSource>(
     request: &Request<Incoming>,
     file: FileRequest,
-    content: Content,
+    Opened { content, delivery }: Opened<S::Delivery>,
     source: Arc<S>,
     since: Instant,
 ) -> Response<FileBody> {
@@ -122,7 +122,14 @@ fn deliver<S: FileSource>(
         true => FileBody::default(),
         false => {
             let served = status != StatusCode::RANGE_NOT_SATISFIABLE;
-            FileBody::reported(content, part, file, source, since, served)
+            let report = Report {
+                source,
+                file,
+                delivery,
+                since,
+                served,
+            };
+            FileBody::reported(content, part, report)
         }
     };
     let mut response = Response::new(body);
@@ -170,6 +177,7 @@ fn set(response: &mut Response<FileBody>, name: HeaderName, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::files::Content;
 
     #[test]
     fn rfc_9110_13_1_2_entity_tags() {

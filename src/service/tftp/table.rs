@@ -24,13 +24,13 @@ pub(super) struct Place {
 
 /// A request, and how far it has come.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct Entry<D> {
     pub(super) id: TransferId,
     pub(super) request: Arc<FileRequest>,
     pub(super) options: RequestOptions,
     pub(super) place: Place,
     pub(super) since: Timestamp,
-    pub(super) stage: Stage,
+    pub(super) stage: Stage<D>,
 }
 
 /// How far a request has come.
@@ -39,19 +39,21 @@ pub(super) struct Entry {
     clippy::large_enum_variant,
     reason = "entries are being sent most of the time, and a box would cost more"
 )]
-pub(super) enum Stage {
+pub(super) enum Stage<D> {
     /// The file source is being asked; given up at the time.
     Opening(Timestamp),
     /// The file is being sent.
     Sending {
         transfer: Transfer,
         content: Content,
+        /// What the file source wants to know again at the end.
+        delivery: D,
         /// The options of the OACK, if there is one.
         granted: Option<RequestOptions>,
     },
 }
 
-impl Entry {
+impl<D> Entry<D> {
     fn deadline(&self) -> Timestamp {
         match &self.stage {
             Stage::Opening(until) => *until,
@@ -65,9 +67,9 @@ impl Entry {
 }
 
 /// The transfers.
-#[derive(Debug, Default)]
-pub(super) struct Table {
-    entries: HashMap<SocketAddr, Box<Entry>>,
+#[derive(Debug)]
+pub(super) struct Table<D> {
+    entries: HashMap<SocketAddr, Box<Entry<D>>>,
     /// One alarm for each entry, never later than its deadline; deadlines move on with each ACK, and an alarm that rings
     /// too early is set anew.
     alarms: BinaryHeap<Reverse<(Timestamp, TransferId, SocketAddr)>>,
@@ -76,7 +78,18 @@ pub(super) struct Table {
     next_id: TransferId,
 }
 
-impl Table {
+impl<D> Default for Table<D> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            alarms: BinaryHeap::new(),
+            half_open: VecDeque::new(),
+            next_id: 0,
+        }
+    }
+}
+
+impl<D> Table<D> {
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -85,7 +98,7 @@ impl Table {
         self.entries.contains_key(&client)
     }
 
-    pub(super) fn get_mut(&mut self, client: SocketAddr) -> Option<&mut Entry> {
+    pub(super) fn get_mut(&mut self, client: SocketAddr) -> Option<&mut Entry<D>> {
         self.entries.get_mut(&client).map(Box::as_mut)
     }
 
@@ -98,7 +111,7 @@ impl Table {
         place: Place,
         since: Timestamp,
         open_until: Timestamp,
-    ) -> (TransferId, Option<Box<Entry>>) {
+    ) -> (TransferId, Option<Box<Entry<D>>>) {
         let client = request.peer;
         let id = self.next_id;
         self.next_id += 1;
@@ -123,12 +136,12 @@ impl Table {
         }
     }
 
-    pub(super) fn remove(&mut self, client: SocketAddr) -> Option<Box<Entry>> {
+    pub(super) fn remove(&mut self, client: SocketAddr) -> Option<Box<Entry<D>>> {
         self.entries.remove(&client)
     }
 
     /// Removes the oldest request whose client has acknowledged nothing.
-    pub(super) fn remove_oldest_half_open(&mut self) -> Option<Box<Entry>> {
+    pub(super) fn remove_oldest_half_open(&mut self) -> Option<Box<Entry<D>>> {
         while let Some((id, client)) = self.half_open.pop_front() {
             if self
                 .entries
@@ -168,7 +181,7 @@ impl Table {
     }
 
     /// Every entry, for the end.
-    pub(super) fn drain(&mut self) -> Vec<Entry> {
+    pub(super) fn drain(&mut self) -> Vec<Entry<D>> {
         self.entries.drain().map(|(_, entry)| *entry).collect()
     }
 
@@ -206,7 +219,7 @@ mod tests {
         START.plus(Duration::from_secs(seconds))
     }
 
-    fn insert(table: &mut Table, port: u16) -> Option<Box<Entry>> {
+    fn insert(table: &mut Table<()>, port: u16) -> Option<Box<Entry<()>>> {
         let request = FileRequest {
             name: "f".into(),
             peer: client(port),
@@ -222,19 +235,20 @@ mod tests {
         replaced
     }
 
-    fn send(table: &mut Table, port: u16) {
+    fn send(table: &mut Table<()>, port: u16) {
         let negotiation = negotiate(&RequestOptions::default(), 2000, &Limits::default());
         let (transfer, _) = Transfer::new(2000, &negotiation, Pace::default(), START);
         let entry = table.get_mut(client(port)).unwrap();
         entry.stage = Stage::Sending {
             transfer,
+            delivery: (),
             content: Content::from(vec![0; 2000]),
             granted: None,
         };
         table.set_alarm(client(port));
     }
 
-    fn acknowledge(table: &mut Table, port: u16, block: u16, now: Timestamp) {
+    fn acknowledge(table: &mut Table<()>, port: u16, block: u16, now: Timestamp) {
         let Stage::Sending { transfer, .. } = &mut table.get_mut(client(port)).unwrap().stage else {
             panic!("a transfer");
         };

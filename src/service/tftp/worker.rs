@@ -24,7 +24,7 @@ use super::sources::Sources;
 use super::table::{Entry, Place, Stage, Table, TransferId};
 use crate::service::batch::{BATCH, Inbox, Local, Outbox};
 use crate::service::drops;
-use crate::service::files::{Content, FileRequest, FileSource, Outcome, Refusal};
+use crate::service::files::{FileRequest, FileSource, Opened, Outcome, Refusal};
 use crate::service::shutdown;
 use crate::settings::Service;
 use crate::value::Timestamp;
@@ -72,26 +72,26 @@ pub(super) struct Shared<S> {
 }
 
 /// What the file source was asked, and its answer.
-enum Answer {
+enum Answer<D> {
     Opened {
         request: Arc<FileRequest>,
         id: TransferId,
-        result: Result<Content, Refusal>,
+        result: Result<Opened<D>, Refusal>,
     },
     Reported,
 }
 
-type Question = Pin<Box<dyn Future<Output = Answer> + Send>>;
+type Question<D> = Pin<Box<dyn Future<Output = Answer<D>> + Send>>;
 
-struct Worker<S> {
+struct Worker<S: FileSource> {
     requests: UdpSocket,
     ports: Vec<UdpSocket>,
     /// The port of the next transfers.
     next_port: usize,
     shared: Shared<S>,
     clock: Clock,
-    table: Table,
-    questions: JoinSet<Answer>,
+    table: Table<S::Delivery>,
+    questions: JoinSet<Answer<S::Delivery>>,
     outbox: Outbox,
     /// The port that the outbox is sent from.
     outbox_port: usize,
@@ -186,7 +186,7 @@ impl<S: FileSource> Worker<S> {
         &mut self,
         shutdown: &mut watch::Receiver<bool>,
         mut alarm: Pin<&mut Sleep>,
-    ) -> Option<Option<Answer>> {
+    ) -> Option<Option<Answer<S::Delivery>>> {
         let at = self.table.next_alarm().map(|at| self.clock.instant(at));
         if let Some(at) = at
             && at != alarm.deadline()
@@ -318,7 +318,7 @@ impl<S: FileSource> Worker<S> {
     }
 
     /// Asks the file source. What it has at hand it answers at once, without a task; else the answer comes later.
-    fn ask(&mut self, mut question: Question) -> Option<Answer> {
+    fn ask(&mut self, mut question: Question<S::Delivery>) -> Option<Answer<S::Delivery>> {
         let runtime = self.shared.runtime.clone();
         let _within = runtime.enter();
         let mut context = Context::from_waker(Waker::noop());
@@ -353,7 +353,7 @@ impl<S: FileSource> Worker<S> {
     }
 
     /// The file source answered.
-    async fn answered(&mut self, answer: Answer) {
+    async fn answered(&mut self, answer: Answer<S::Delivery>) {
         let Answer::Opened { request, id, result } = answer else {
             return;
         };
@@ -362,8 +362,8 @@ impl<S: FileSource> Worker<S> {
         let Some(entry) = self.table.get_mut(client).filter(|entry| entry.id == id) else {
             return self.opened_in_vain(request, result);
         };
-        let content = match result {
-            Ok(content) => content,
+        let Opened { content, delivery } = match result {
+            Ok(opened) => opened,
             Err(refusal) => {
                 let place = entry.place;
                 self.remove(client);
@@ -377,6 +377,7 @@ impl<S: FileSource> Worker<S> {
         entry.stage = Stage::Sending {
             transfer,
             content,
+            delivery,
             granted: negotiation.granted,
         };
         self.table.set_alarm(client);
@@ -384,8 +385,8 @@ impl<S: FileSource> Worker<S> {
     }
 
     /// The file source allowed a request that has gone meanwhile; it hears that nothing came of it.
-    fn opened_in_vain(&mut self, request: Arc<FileRequest>, result: Result<Content, Refusal>) {
-        if result.is_ok() {
+    fn opened_in_vain(&mut self, request: Arc<FileRequest>, result: Result<Opened<S::Delivery>, Refusal>) {
+        if let Ok(opened) = result {
             let reason = "the request was gone when the file was ready".to_owned();
             let outcome = Outcome::Failed {
                 reason,
@@ -393,7 +394,7 @@ impl<S: FileSource> Worker<S> {
                 retransmissions: 0,
                 elapsed: Duration::ZERO,
             };
-            self.report(request, outcome);
+            self.report(request, opened.delivery, outcome);
         }
     }
 
@@ -584,15 +585,15 @@ impl<S: FileSource> Worker<S> {
     }
 
     /// An entry has left the table.
-    fn settle(&self, entry: &Entry) {
+    fn settle(&self, entry: &Entry<S::Delivery>) {
         if entry.is_half_open() {
             self.shared.sources.answered(entry.request.peer.ip());
         }
     }
 
-    fn complete(&mut self, entry: Entry) {
+    fn complete(&mut self, entry: Entry<S::Delivery>) {
         self.settle(&entry);
-        let Stage::Sending { transfer, .. } = &entry.stage else {
+        let Stage::Sending { transfer, delivery, .. } = entry.stage else {
             return;
         };
         let outcome = Outcome::Complete {
@@ -600,13 +601,13 @@ impl<S: FileSource> Worker<S> {
             retransmissions: transfer.retransmissions(),
             elapsed: self.clock.now().since(entry.since),
         };
-        self.report(entry.request, outcome);
+        self.report(entry.request, delivery, outcome);
     }
 
     /// A request that was not opened yet failed without the file source having allowed it: there is nothing to report.
-    fn failed(&mut self, entry: Entry, reason: &str) {
+    fn failed(&mut self, entry: Entry<S::Delivery>, reason: &str) {
         self.settle(&entry);
-        let Stage::Sending { transfer, .. } = &entry.stage else {
+        let Stage::Sending { transfer, delivery, .. } = entry.stage else {
             return;
         };
         let outcome = Outcome::Failed {
@@ -615,14 +616,14 @@ impl<S: FileSource> Worker<S> {
             retransmissions: transfer.retransmissions(),
             elapsed: self.clock.now().since(entry.since),
         };
-        self.report(entry.request, outcome);
+        self.report(entry.request, delivery, outcome);
     }
 
-    fn report(&mut self, request: Arc<FileRequest>, outcome: Outcome) {
+    fn report(&mut self, request: Arc<FileRequest>, delivery: S::Delivery, outcome: Outcome) {
         self.counters.ended(&outcome);
         let source = Arc::clone(&self.shared.source);
         self.ask(Box::pin(async move {
-            source.finished(&request, &outcome).await;
+            source.finished(&request, delivery, &outcome).await;
             Answer::Reported
         }));
     }
