@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -182,6 +182,59 @@ fn a_file_that_a_template_makes_is_for_the_device_that_its_name_names() {
     assert_eq!(max_cpe(9, &format!("cm-{}.bin", digits(9))), Err("refused"), "no lease");
     let once = server.command(&["lease", "name", &mac(2), "--file", "tier-gold.bin", "--single"]);
     assert_eq!(max_cpe(2, once.trim()), Ok(Some(7)), "what was ordered for it");
+    server.assert_unhurt();
+}
+
+/// The first answer to a request with an option: what kind of packet it is, and an ERROR's code.
+fn first_answer(from: &str, server: SocketAddr, file: &str, option: [&str; 2]) -> (u16, u16) {
+    let socket = UdpSocket::bind((from, 0)).expect("an address of loopback");
+    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+    let [name, value] = option;
+    let options = if name.is_empty() {
+        String::new()
+    } else {
+        format!("{name}\0{value}\0")
+    };
+    let request = format!("\0\x01{file}\0octet\0{options}");
+    socket.send_to(request.as_bytes(), server).expect("sent");
+    let mut packet = [0; 600];
+    let (length, port) = socket.recv_from(&mut packet).expect("an answer");
+    assert!(length >= 4);
+    // An ERROR ends what was begun.
+    socket.send_to(&[0, 5, 0, 0, 0], port).expect("sent");
+    let number = |at: usize| u16::from_be_bytes([packet[at], packet[at + 1]]);
+    (number(0), if number(0) == 5 { number(2) } else { 0 })
+}
+
+#[test]
+fn behind_a_cmts_its_word_says_whose_lease_counts_and_nobody_elses_does() {
+    const DATA: (u16, u16) = (3, 0);
+    const NOT_FOR_YOU: (u16, u16) = (5, 2);
+    let mut server = verified("files = [\"{class}.bin\"]");
+    server.edit("hardline.toml", "[tftp]\n", "[tftp]\nrelays = [\"127.5.0.0/24\"]\n");
+    lease(&server, 1, &["--class", "gold"]);
+    lease(&server, 2, &["--class", "silver"]);
+    server.start();
+    let udp = server.v4(Service::Tftp);
+    let from = |peer: &str, file: &str, option| first_answer(peer, udp, file, option);
+    let (cmts, stranger) = ("127.5.0.1", "127.3.0.9");
+    let (first, second) = (address(1), address(2));
+    for file in ["gold.bin", &own(1)] {
+        assert_eq!(from(cmts, file, ["netaddr", &first]), DATA, "{file}");
+        assert_eq!(from(cmts, file, ["netaddr", &second]), NOT_FOR_YOU, "{file}");
+        assert_eq!(from(cmts, file, ["hwaddr", &mac(1)]), DATA, "{file}");
+        assert_eq!(from(cmts, file, ["hwaddr", &mac(2)]), NOT_FOR_YOU, "{file}");
+        assert_eq!(from(stranger, file, ["netaddr", &first]), NOT_FOR_YOU, "{file}");
+        assert_eq!(from(stranger, file, ["hwaddr", &mac(1)]), NOT_FOR_YOU, "{file}");
+    }
+    // Without either the name has to say whose file it is.
+    assert_eq!(from(cmts, &own(1), ["", ""]), DATA);
+    assert_eq!(from(cmts, "gold.bin", ["", ""]), NOT_FOR_YOU);
+    eventually("the warning", || {
+        server
+            .stderr()
+            .contains("verification by address cannot work behind it")
+    });
     server.assert_unhurt();
 }
 

@@ -138,6 +138,42 @@ async fn a_client_that_asks_again_from_its_port_gets_another_transfer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_on_the_heels_of_the_last_ack_begins_another_transfer() {
+    let server = Services::start();
+    let client = Client::new("127.0.0.1", server.tftp[0]).await;
+    for round in 0..500 {
+        // Each begins with block 1: the last block of the one before would be the answer to a repeated request.
+        assert_eq!(client.fetch("config.bin").await.0.len(), 8_411, "{round}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_fell_silent_and_asks_again_begins_anew() {
+    let server = Services::start();
+    let client = Client::new("127.0.0.1", server.tftp[0]).await;
+    client.request("config.bin\0octet\0").await;
+    let (_, first) = client.block(1).await;
+    client.ack(1, first).await;
+    client.block(2).await;
+    // The device restarts here; what the server repeats meanwhile goes nowhere.
+    client.block(2).await;
+    client.request("config.bin\0octet\0").await;
+    let (packet, second) = loop {
+        let (packet, from) = client.receive().await;
+        if from != first {
+            break (packet, from);
+        }
+    };
+    assert_eq!(packet[..4], [0, 3, 0, 1], "the first block, from another port");
+    client.send(&[0, 5, 0, 0, 0], second).await;
+    let outcomes = server.memory.outcome_of(2).await;
+    let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed { reason, .. } if reason.contains("anew"));
+    assert!(outcomes.iter().any(|(_, outcome)| failed(outcome)), "{outcomes:?}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wildcard_listener_answers_from_the_address_that_was_asked() {
     let server = Services::start_with(
         &["0.0.0.0:0", "[::]:0"],

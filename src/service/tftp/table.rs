@@ -61,6 +61,11 @@ impl<D> Entry<D> {
         }
     }
 
+    /// Whether the client went on with the transfer and then fell silent: when it asks again, it does not mean this one.
+    pub(super) fn is_abandoned(&self) -> bool {
+        matches!(&self.stage, Stage::Sending { transfer, .. } if transfer.is_answered() && transfer.is_repeating())
+    }
+
     pub(super) fn is_half_open(&self) -> bool {
         !matches!(&self.stage, Stage::Sending { transfer, .. } if transfer.is_answered())
     }

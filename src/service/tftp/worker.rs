@@ -158,12 +158,14 @@ impl<S: FileSource> Worker<S> {
         let mut alarm = pin!(tokio::time::sleep(NEVER));
         let mut turn = 0u32;
         while let Some(answer) = self.woken(&mut shutdown, alarm.as_mut()).await {
-            // What is under way comes first: a flood of requests must not delay it.
-            let mut taken = 0;
+            // What is under way comes first: a flood of requests must not delay it. But the requests are received before it:
+            // a client's last ACK, which it sent before it asked again from the same port, is then among the replies.
+            let asked = receive(&self.requests, &mut requests, &self.counters);
+            let mut taken = asked;
             for port in 0..self.ports.len() {
                 taken += self.take_replies(port, &mut replies).await;
             }
-            taken += self.take_requests(&mut requests).await;
+            self.take_requests(&requests, asked).await;
             if let Some(answer) = answer {
                 self.answered(answer).await;
                 self.take_answers().await;
@@ -213,17 +215,15 @@ impl<S: FileSource> Worker<S> {
         .await
     }
 
-    async fn take_requests(&mut self, inbox: &mut Inbox) -> usize {
-        let received = receive(&self.requests, inbox, &self.counters);
+    async fn take_requests(&mut self, inbox: &Inbox, received: usize) {
         if received == 0 {
-            return 0;
+            return;
         }
         // One port for the whole batch: its answers go out together.
         self.next_port = (self.next_port + 1) % self.ports.len().max(1);
         for (received, datagram) in (0..received).filter_map(|index| inbox.get(index)) {
             self.request(datagram, received.from, received.local).await;
         }
-        received
     }
 
     async fn take_replies(&mut self, port: usize, inbox: &mut Inbox) -> usize {
@@ -280,6 +280,7 @@ impl<S: FileSource> Worker<S> {
         if let Some(entry) = self.table.get_mut(client)
             && *entry.request == request
             && entry.options == options
+            && !entry.is_abandoned()
         {
             self.counters.repeated.increment(1);
             if let Stage::Sending { transfer, .. } = &mut entry.stage {
@@ -300,7 +301,7 @@ impl<S: FileSource> Worker<S> {
         let request = Arc::new(request);
         let (id, replaced) = self.table.insert(request.clone(), options, place, now, open_until);
         if let Some(replaced) = replaced {
-            self.failed(*replaced, "the client asked for something else");
+            self.failed(*replaced, "the client asked anew");
         }
         let (source, limit) = (self.shared.source.clone(), self.shared.settings.open_timeout);
         let question = Box::pin(async move {

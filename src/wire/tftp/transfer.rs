@@ -215,6 +215,11 @@ impl Transfer {
         self.started
     }
 
+    /// Whether something had to be sent again since the client's last word.
+    pub fn is_repeating(&self) -> bool {
+        self.retries_left < self.pace.retries
+    }
+
     /// Whether the client has acknowledged anything yet: the OACK or a block.
     pub fn is_answered(&self) -> bool {
         self.answered
