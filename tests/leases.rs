@@ -216,7 +216,7 @@ fn behind_a_cmts_its_word_says_whose_lease_counts_and_nobody_elses_does() {
     lease(&server, 2, &["--class", "silver"]);
     server.start();
     let udp = server.v4(Service::Tftp);
-    let from = |peer: &str, file: &str, option| first_answer(peer, udp, file, option);
+    let from = |peer: &str, file: &str, option: [&str; 2]| first_answer(peer, udp, file, option);
     let (cmts, stranger) = ("127.5.0.1", "127.3.0.9");
     let (first, second) = (address(1), address(2));
     for file in ["gold.bin", &own(1)] {
