@@ -96,22 +96,23 @@ impl Member {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the source, unless it is known to be down, within `left` at the most.
-    pub(super) async fn ask(&self, key: Key, left: Duration) -> Answer {
+    /// Asks the source, unless it is known to be down: waits for its turn until `turn_by`, and then for the answer within
+    /// `left` at the most. With the answer, how long it took.
+    pub(super) async fn ask(&self, key: Key, turn_by: Instant, left: Duration) -> (Answer, Duration) {
         if self.state().down.is_some() {
-            return Answer::Down;
+            return (Answer::Down, Duration::ZERO);
         }
-        let begun = Instant::now();
-        // Waiting for its turn says nothing about the source: a flood of questions must not put it out of use.
-        let turn = tokio::time::timeout(left, self.permits.acquire()).await;
+        // Waiting for its turn says nothing about the source: a flood of questions must not put it out of use. Nor does it
+        // take of the time for the answer: a fleet that starts at once is served late, and not refused.
+        let turn = tokio::time::timeout_at(turn_by.into(), self.permits.acquire()).await;
         if self.state().down.is_some() {
-            return Answer::Down;
+            return (Answer::Down, Duration::ZERO);
         }
-        let limit = self.timeout.min(left.saturating_sub(begun.elapsed()));
-        if !matches!(turn, Ok(Ok(_))) || limit < self.timeout.min(left) / 2 {
+        if !matches!(turn, Ok(Ok(_))) || left.is_zero() {
             metrics::counter!("hardline_lease_source_busy_total", "source" => self.name.clone()).increment(1);
-            return Answer::Busy;
+            return (Answer::Busy, Duration::ZERO);
         }
+        let limit = self.timeout.min(left);
         let asked = Instant::now();
         let answer = tokio::time::timeout(limit, self.source.find(key)).await;
         let (result, answer) = match answer {
@@ -135,7 +136,7 @@ impl Member {
         }
         metrics::histogram!("hardline_lease_lookup_seconds", "source" => self.name.clone(), "result" => result)
             .record(asked.elapsed().as_secs_f64());
-        answer
+        (answer, asked.elapsed())
     }
 
     /// Asks whether it answers, and notes it.

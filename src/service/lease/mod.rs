@@ -53,6 +53,10 @@ pub struct SourceSetupError {
     pub reason: String,
 }
 
+/// How many times as long as for an answer a question may wait for its turn, while sources do answer: with both, less than
+/// TFTP and HTTP wait.
+const TURN: u32 = 2;
+
 /// Every lease source, in order, behind the cache.
 pub struct Leases {
     members: Vec<Member>,
@@ -148,14 +152,16 @@ impl Leases {
     /// Asks the sources in their order. The first lease counts; that there is none counts where a complete source says
     /// so, or all of them.
     async fn ask(&self, key: Key) -> Found {
-        let deadline = Instant::now() + self.decide_within;
+        let turn_by = Instant::now() + TURN * self.decide_within;
+        let mut left = self.decide_within;
         let covering: Vec<&Member> = self.members.iter().filter(|member| member.covers(key)).collect();
         let (mut none, mut down, mut busy) = (false, false, false);
         for (at, member) in covering.iter().enumerate() {
             // Each of those that are left gets its share of the time that is left.
-            let left = deadline.saturating_duration_since(Instant::now());
             let sharing = u32::try_from(covering.len() - at).unwrap_or(1);
-            match member.ask(key, left / sharing.max(1)).await {
+            let (answer, took) = member.ask(key, turn_by, left / sharing.max(1)).await;
+            left = left.saturating_sub(took);
+            match answer {
                 Answer::Lease(lease) => return Found::Lease(Arc::new(lease)),
                 Answer::None => none |= member.complete,
                 Answer::Down => down = true,

@@ -48,6 +48,9 @@ const FEW: usize = BATCH / 2;
 /// How long such a rest is. No network's round trip is shorter by much, so that no client waits noticeably longer.
 const REST: Duration = Duration::from_micros(20);
 
+/// Batches that are taken from one port while there is more, before requests are looked at.
+const FULL_BATCHES: usize = 64;
+
 /// Turns after which the runtime looks at the sockets again even where there is more to do.
 const TURNS: u32 = 8;
 
@@ -227,13 +230,20 @@ impl<S: FileSource> Worker<S> {
     }
 
     async fn take_replies(&mut self, port: usize, inbox: &mut Inbox) -> usize {
-        let Some(socket) = self.ports.get(port) else { return 0 };
-        let received = receive(socket, inbox, &self.counters);
-        let now = self.clock.now();
-        for (received, datagram) in (0..received).filter_map(|index| inbox.get(index)) {
-            self.reply(datagram, received.from, port, now).await;
+        let mut taken = 0;
+        for _ in 0..FULL_BATCHES {
+            let Some(socket) = self.ports.get(port) else { break };
+            let received = receive(socket, inbox, &self.counters);
+            let now = self.clock.now();
+            for (received, datagram) in (0..received).filter_map(|index| inbox.get(index)) {
+                self.reply(datagram, received.from, port, now).await;
+            }
+            taken += received;
+            if received < BATCH {
+                break;
+            }
         }
-        received
+        taken
     }
 
     /// The answers of the file source that are there as well.
