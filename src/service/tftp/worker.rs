@@ -166,7 +166,7 @@ impl<S: FileSource> Worker<S> {
             let asked = receive(&self.requests, &mut requests, &self.counters);
             let mut taken = asked;
             for port in 0..self.ports.len() {
-                taken += self.take_replies(port, &mut replies).await;
+                taken += self.take_replies(port, asked > 0, &mut replies).await;
             }
             self.take_requests(&requests, asked).await;
             if let Some(answer) = answer {
@@ -229,11 +229,16 @@ impl<S: FileSource> Worker<S> {
         }
     }
 
-    async fn take_replies(&mut self, port: usize, inbox: &mut Inbox) -> usize {
+    /// What came to one port; what came in the last instant, of which the runtime has not heard yet, only where it is `all`
+    /// that is wanted.
+    async fn take_replies(&mut self, port: usize, all: bool, inbox: &mut Inbox) -> usize {
         let mut taken = 0;
         for _ in 0..FULL_BATCHES {
             let Some(socket) = self.ports.get(port) else { break };
-            let received = receive(socket, inbox, &self.counters);
+            let received = match all {
+                true => inbox.receive(socket).unwrap_or(0),
+                false => receive(socket, inbox, &self.counters),
+            };
             let now = self.clock.now();
             for (received, datagram) in (0..received).filter_map(|index| inbox.get(index)) {
                 self.reply(datagram, received.from, port, now).await;
