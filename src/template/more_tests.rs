@@ -41,7 +41,7 @@ fn hybrid(vars: &[(&str, &str)]) -> Device {
 /// The listing of a device file without what the listing itself says.
 fn listed(octets: &[u8]) -> String {
     let text = decode_text(&DeviceFile::decode(octets).unwrap(), Names::embedded());
-    text.replace("auto realm off\nauto hash off\n", "")
+    text.replace("file device\nauto realm off\nauto hash off\n", "")
 }
 
 #[test]

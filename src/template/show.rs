@@ -159,7 +159,7 @@ pub fn decode_text(file: &DeviceFile, names: &Names) -> String {
         [Element::Start, inner @ .., Element::End] => (inner, true),
         all => (all, false),
     };
-    let mut out = String::from("auto realm off\nauto hash off\n");
+    let mut out = String::from("file device\nauto realm off\nauto hash off\n");
     if !delimited {
         out.push_str("auto delimiters off\n");
     }
