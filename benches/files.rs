@@ -10,6 +10,10 @@ use hardline::template::{Context, Site, TemplateLibrary};
 use hardline::value::{SeededRandom, Timestamp};
 use hardline::wire::tlv::{DeviceFile, EncryptAlgorithm, FileForm, FileHash, FileKey, HashAlgorithm, IvSource, cipher};
 
+// As in the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn device(vars: &[(&str, &str)]) -> Device {
     let vars = vars
         .iter()
