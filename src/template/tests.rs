@@ -54,7 +54,8 @@ fn build(text: &str, vars: &[(&str, &str)]) -> Result<DeviceFile, String> {
 }
 
 fn shown(text: &str, vars: &[(&str, &str)]) -> String {
-    decode_text(&build(text, vars).unwrap(), Names::embedded()).replace("file device\nauto realm off\nauto hash off\n", "")
+    decode_text(&build(text, vars).unwrap(), Names::embedded())
+        .replace("file device\nauto realm off\nauto hash off\n", "")
 }
 
 #[test]
