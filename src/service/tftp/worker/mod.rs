@@ -1,5 +1,8 @@
 //! One worker: its sockets, its table of transfers, and the file source's answers.
 
+mod ending;
+mod sending;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{SocketAddr, UdpSocket as StdUdpSocket};
@@ -21,16 +24,14 @@ use super::counters::Counters;
 use super::ports::Sockets;
 use super::request::{Refused, acceptable, refusal_error};
 use super::sources::Sources;
-use super::table::{Entry, Place, Stage, Table, TransferId};
+use super::table::{Place, Stage, Table, TransferId};
 use crate::service::batch::{BATCH, Inbox, Local, Outbox};
 use crate::service::drops;
-use crate::service::files::{FileRequest, FileSource, Opened, Outcome, Refusal};
+use crate::service::files::{FileRequest, FileSource, Opened, Refusal};
 use crate::service::shutdown;
 use crate::settings::Service;
 use crate::value::Timestamp;
-use crate::wire::tftp::{
-    Action, DATA_HEADER, ErrorCode, Failure, MAX_REQUEST, Packet, RequestOptions, Transfer, negotiate,
-};
+use crate::wire::tftp::{Action, Failure, MAX_REQUEST, Packet, RequestOptions, Transfer, negotiate};
 
 /// Room for one datagram. The longest that is any good has [`MAX_REQUEST`] octets; what is cut off here is too long anyway.
 const DATAGRAM: usize = 2 * MAX_REQUEST;
@@ -400,20 +401,6 @@ impl<S: FileSource> Worker<S> {
         self.perform(client, first).await;
     }
 
-    /// The file source allowed a request that has gone meanwhile; it hears that nothing came of it.
-    fn opened_in_vain(&mut self, request: Arc<FileRequest>, result: Result<Opened<S::Delivery>, Refusal>) {
-        if let Ok(opened) = result {
-            let reason = "the request was gone when the file was ready".to_owned();
-            let outcome = Outcome::Failed {
-                reason,
-                bytes: 0,
-                retransmissions: 0,
-                elapsed: Duration::ZERO,
-            };
-            self.report(request, opened.delivery, outcome);
-        }
-    }
-
     /// A datagram on a transfer port.
     async fn reply(&mut self, datagram: &[u8], client: SocketAddr, port: usize, now: Timestamp) {
         let packet = match Packet::decode(datagram) {
@@ -492,174 +479,6 @@ impl<S: FileSource> Worker<S> {
                 }
             }
         }
-    }
-
-    async fn send_block(&mut self, client: SocketAddr, block: u64) -> io::Result<()> {
-        let Some((place, part)) = self.table.get_mut(client).and_then(|entry| match &entry.stage {
-            Stage::Sending { transfer, .. } => Some((entry.place, transfer.octets(block))),
-            Stage::Opening(_) => None,
-        }) else {
-            return Ok(());
-        };
-        let length = DATA_HEADER + (part.end - part.start) as usize;
-        self.make_way(length, place).await;
-        let Some(Entry {
-            stage: Stage::Sending { content, .. },
-            ..
-        }) = self.table.get_mut(client)
-        else {
-            return Ok(());
-        };
-        let packet = self.outbox.place(length, client, place.local);
-        let parts = packet.and_then(|packet| packet.split_first_chunk_mut());
-        let Some((header, payload)) = parts else {
-            return Ok(());
-        };
-        *header = Packet::data_header(Transfer::wire_number(block));
-        let read = content.read(part, payload);
-        if read.is_err() {
-            self.outbox.withdraw();
-        }
-        read
-    }
-
-    /// The file cannot be read any more.
-    async fn unreadable(&mut self, client: SocketAddr, error: &io::Error) {
-        if let Some(entry) = self.table.remove(client) {
-            self.send_error(client, entry.place, ErrorCode::UNDEFINED, "the file cannot be read")
-                .await;
-            tracing::warn!(name = entry.request.name, %error, "a file cannot be read any more");
-            self.failed(*entry, &format!("the file cannot be read: {error}"));
-        }
-    }
-
-    async fn send_option_ack(&mut self, client: SocketAddr) {
-        let Some(Entry {
-            place,
-            stage: Stage::Sending {
-                granted: Some(granted), ..
-            },
-            ..
-        }) = self.table.get_mut(client)
-        else {
-            return;
-        };
-        let (place, granted) = (*place, *granted);
-        let mut packet = Vec::with_capacity(MAX_REQUEST);
-        granted.encode_option_ack(&mut packet);
-        self.send(&packet, client, place).await;
-    }
-
-    /// ERRORs go from a transfer port, as any answer does.
-    async fn send_error(&mut self, client: SocketAddr, place: Place, code: ErrorCode, message: &str) {
-        let message = message.as_bytes();
-        let mut packet = Vec::with_capacity(MAX_REQUEST);
-        Packet::Error { code, message }.encode(&mut packet);
-        self.send(&packet, client, place).await;
-    }
-
-    async fn send(&mut self, packet: &[u8], client: SocketAddr, place: Place) {
-        self.make_way(packet.len(), place).await;
-        if let Some(room) = self.outbox.place(packet.len(), client, place.local) {
-            room.copy_from_slice(packet);
-        }
-    }
-
-    /// Makes sure that the outbox takes a datagram of `length` octets from `place`.
-    async fn make_way(&mut self, length: usize, place: Place) {
-        if place.port != self.outbox_port || !self.outbox.takes(length, place.local) {
-            self.flush().await;
-            self.outbox_port = place.port;
-        }
-    }
-
-    /// Sends what waits. What the system does not take in time is lost like any datagram, and is sent again in time.
-    async fn flush(&mut self) {
-        let Some(socket) = self.ports.get(self.outbox_port) else {
-            return;
-        };
-        while !self.outbox.is_empty() {
-            let outbox = &mut self.outbox;
-            match socket.try_io(Interest::WRITABLE, || outbox.send(socket)) {
-                Ok(0) => {}
-                Ok(refused) => self.counters.socket_errors.increment(refused as u64),
-                Err(_) => {
-                    if tokio::time::timeout(SENDING, socket.writable()).await.is_err() {
-                        self.counters.socket_errors.increment(self.outbox.waiting() as u64);
-                        self.outbox.clear();
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes out a request that comes to nothing before it was opened.
-    fn remove(&mut self, client: SocketAddr) {
-        if let Some(entry) = self.table.remove(client) {
-            self.settle(&entry);
-        }
-    }
-
-    /// An entry has left the table.
-    fn settle(&self, entry: &Entry<S::Delivery>) {
-        if entry.is_half_open() {
-            self.shared.sources.answered(entry.request.peer.ip());
-        }
-    }
-
-    fn complete(&mut self, entry: Entry<S::Delivery>) {
-        self.settle(&entry);
-        let Stage::Sending { transfer, delivery, .. } = entry.stage else {
-            return;
-        };
-        let outcome = Outcome::Complete {
-            bytes: transfer.acknowledged_octets(),
-            retransmissions: transfer.retransmissions(),
-            elapsed: self.clock.now().since(entry.since),
-        };
-        self.report(entry.request, delivery, outcome);
-    }
-
-    /// A request that was not opened yet failed without the file source having allowed it: there is nothing to report.
-    fn failed(&mut self, entry: Entry<S::Delivery>, reason: &str) {
-        self.settle(&entry);
-        let Stage::Sending { transfer, delivery, .. } = entry.stage else {
-            return;
-        };
-        let outcome = Outcome::Failed {
-            reason: reason.to_owned(),
-            bytes: transfer.acknowledged_octets(),
-            retransmissions: transfer.retransmissions(),
-            elapsed: self.clock.now().since(entry.since),
-        };
-        self.report(entry.request, delivery, outcome);
-    }
-
-    fn report(&mut self, request: Arc<FileRequest>, delivery: S::Delivery, outcome: Outcome) {
-        self.counters.ended(&outcome);
-        let source = Arc::clone(&self.shared.source);
-        self.ask(Box::pin(async move {
-            source.finished(&request, delivery, &outcome).await;
-            Answer::Reported
-        }));
-    }
-
-    async fn stop(mut self) {
-        for entry in self.table.drain() {
-            let (peer, place) = (entry.request.peer, entry.place);
-            self.send_error(peer, place, ErrorCode::UNDEFINED, "the server stops; ask again")
-                .await;
-            self.failed(entry, "the server stopped");
-        }
-        self.flush().await;
-        let reports = async {
-            while let Some(answer) = self.questions.join_next().await {
-                if let Ok(Answer::Opened { request, result, .. }) = answer {
-                    self.opened_in_vain(request, result);
-                }
-            }
-        };
-        let _ = tokio::time::timeout(LAST_REPORTS, reports).await;
     }
 }
 
