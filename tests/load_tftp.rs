@@ -505,6 +505,6 @@ fn devices_keep_their_service_during_a_flood() {
         dropped("rate_of_source") + dropped("half_open_of_source") > 1_000.0,
         "{page}"
     );
-    assert!(counted("hardline_tftp_transfers_total", "complete") >= 500.0, "{page}");
+    assert!(counted("hardline_tftp_transfers_total", "complete") >= 495.0, "{page}");
     server.assert_unhurt();
 }

@@ -34,8 +34,18 @@ pub struct StaticRoot {
 /// Small files that were asked for lately, as they were when they were read.
 #[derive(Debug, Default)]
 struct Kept {
-    files: HashMap<PathBuf, (Version, Bytes)>,
+    files: HashMap<PathBuf, KeptFile>,
     octets: u64,
+}
+
+/// A small file as it was read.
+#[derive(Debug, Clone)]
+struct KeptFile {
+    version: Version,
+    octets: Bytes,
+    /// Whether any later change would show: the clock of file times ticks slowly, and a file that was just changed may
+    /// change again without looking different. Until then it is read anew each time, but not held twice.
+    settled: bool,
 }
 
 /// What the system changes where a file is changed or replaced.
@@ -126,9 +136,9 @@ impl StaticRoot {
 
     /// The octets that were read at `path` before, where the file there is still the same.
     fn kept(&self, path: &Path) -> Option<Bytes> {
-        let (known, octets) = self.lock().files.get(path)?.clone();
+        let kept = self.lock().files.get(path)?.clone();
         let now = Version::of(&path.metadata().ok()?);
-        (known == now).then_some(octets)
+        (kept.settled && kept.version == now).then_some(kept.octets)
     }
 
     /// Opens the regular file at `path`, if what was opened lies under the root: its symbolic links are resolved by then,
@@ -152,24 +162,32 @@ impl StaticRoot {
         }
         let mut octets = Vec::with_capacity(metadata.len() as usize);
         file.take(SMALL).read_to_end(&mut octets)?;
-        let octets = Bytes::from(octets);
         let version = Version::of(&metadata);
-        // The clock of file times ticks slowly: a file that was just changed may change again without looking different.
-        if !version.is_recent() {
-            self.keep(path, version, octets.clone());
-        }
-        Ok(Content::Memory(octets))
+        Ok(Content::Memory(self.keep(path, version, Bytes::from(octets))))
     }
 
-    fn keep(&self, path: &Path, version: Version, octets: Bytes) {
+    /// Keeps what was read just now, and gives it: the octets of before where they are the same, so that ten thousand
+    /// clients of a new file share them.
+    fn keep(&self, path: &Path, version: Version, octets: Bytes) -> Bytes {
+        let settled = !version.is_recent();
         let mut kept = self.lock();
+        if let Some(known) = kept.files.get_mut(path).filter(|known| known.octets == octets) {
+            (known.version, known.settled) = (version, settled);
+            return known.octets.clone();
+        }
         if kept.octets + octets.len() as u64 > KEPT {
             *kept = Kept::default();
         }
         kept.octets += octets.len() as u64;
-        if let Some((_, old)) = kept.files.insert(path.to_owned(), (version, octets)) {
-            kept.octets = kept.octets.saturating_sub(old.len() as u64);
+        let file = KeptFile {
+            version,
+            octets: octets.clone(),
+            settled,
+        };
+        if let Some(old) = kept.files.insert(path.to_owned(), file) {
+            kept.octets = kept.octets.saturating_sub(old.octets.len() as u64);
         }
+        octets
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -273,7 +291,12 @@ mod tests {
         std::fs::write(&at, "one").unwrap();
         let version = Version::of(&at.metadata().unwrap());
         assert!(version.is_recent());
-        files.keep(&at, version, Bytes::from("kept"));
+        let kept = KeptFile {
+            version,
+            octets: Bytes::from("kept"),
+            settled: true,
+        };
+        files.lock().files.insert(at.clone(), kept);
         assert_eq!(octets(&files, "file").await.unwrap(), b"kept");
         std::fs::write(&other, "two").unwrap();
         let same = at.metadata().unwrap().modified().unwrap();
@@ -291,6 +314,23 @@ mod tests {
         );
         std::fs::remove_file(&at).unwrap();
         assert_eq!(octets(&files, "file").await, Err(Refusal::NotFound));
+    }
+
+    #[tokio::test]
+    async fn a_file_of_this_instant_is_read_anew_and_its_octets_are_shared() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("file");
+        let files = StaticRoot::new(folder.path()).unwrap();
+        std::fs::write(&at, "one").unwrap();
+        let open = async || match files.open("file").await.unwrap() {
+            Content::Memory(octets) => octets,
+            Content::Open(_) => panic!("it is small"),
+        };
+        let (first, second) = (open().await, open().await);
+        assert_eq!(first.as_ptr(), second.as_ptr());
+        std::fs::write(&at, "two").unwrap();
+        assert_eq!(open().await, "two");
+        assert_eq!(first, "one", "who has it already goes on with it");
     }
 
     #[tokio::test]
