@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use super::context::Context;
-use super::emit::{AddressUse, Out, Run, fingerprint, name_element, octet_string, push_arc, value_element};
+use super::emit::{
+    AddressUse, Out, Run, fingerprint, longer_fingerprint, name_element, octet_string, push_arc, value_element,
+};
 use super::error::Place;
 use super::expression::{ExpressionError, Text};
 use super::failure::{BuildError, BuildReason, Failed, MOST_OCTETS, MOST_STATEMENTS};
@@ -222,7 +224,7 @@ impl<'a> Writer<'a> {
     }
 
     fn varbind(&mut self, line: &'a VarBindLine, place: &Place) -> Result<(), BuildReason> {
-        let index = self.object_name(&line.instance)?;
+        let (index, object) = self.object_name(&line.instance)?;
         line.value.eval(&mut self.scope, &mut self.text)?;
         self.value.clear();
         match line.object.as_ref().and_then(|object| object.syntax()) {
@@ -245,27 +247,29 @@ impl<'a> Writer<'a> {
             }
         }
         match &line.instance {
-            Instance::Fixed(fixed) => self.out.varbind(&fixed.element, &self.value),
+            Instance::Fixed(fixed) => self.out.varbind(&fixed.element, object, &self.value),
             _ => {
                 self.element.clear();
                 name_element(&self.name, &mut self.element);
-                self.out.varbind(&self.element, &self.value)
+                self.out.varbind(&self.element, object, &self.value)
             }
         }
     }
 
-    /// The BER content of an instance that is known only now goes into `name`; the octets of its index.
-    fn object_name(&mut self, instance: &'a Instance) -> Result<usize, BuildReason> {
+    /// The BER content of an instance that is known only now goes into `name`; the octets of its index, and its
+    /// fingerprint.
+    fn object_name(&mut self, instance: &'a Instance) -> Result<(usize, u64), BuildReason> {
         self.name.clear();
         match instance {
-            Instance::Fixed(fixed) => Ok(fixed.index),
-            Instance::Numbers(column, parts) => {
+            Instance::Fixed(fixed) => Ok((fixed.index, fixed.object)),
+            Instance::Numbers(column, object, parts) => {
                 self.name.extend_from_slice(column);
                 for part in parts {
                     let arc = self.arc(part)?;
                     push_arc(arc, &mut self.name);
                 }
-                Ok(self.name.len() - column.len())
+                let index = self.name.get(column.len()..).unwrap_or_default();
+                Ok((index.len(), longer_fingerprint(*object, index)))
             }
             Instance::Parts(object, parts) => {
                 let values = parts
@@ -274,7 +278,8 @@ impl<'a> Writer<'a> {
                     .collect::<Result<Vec<_>, _>>()?;
                 let oid = object.instance(&values)?;
                 self.name = oid.to_ber();
-                Ok(self.name.len().saturating_sub(object.oid.to_ber().len()))
+                let index = self.name.len().saturating_sub(object.oid.to_ber().len());
+                Ok((index, fingerprint(&self.name)))
             }
         }
     }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
-use super::emit::{Run, name_element};
+use super::emit::Run;
 use super::error::{Place, TemplateError, TemplateReason};
 use super::expression::Text;
 use super::fold::fold;
@@ -162,8 +162,6 @@ impl Compiler<'_> {
 
     fn varbind(&self, written: &str, name: &crate::value::Oid, kind: ValueType, value: Text) -> VarBindLine {
         let content = name.to_ber();
-        let mut element = Vec::with_capacity(content.len() + 3);
-        name_element(&content, &mut element);
         let known = self.names.lookup(name);
         let object = known.filter(|(object, rest)| object.syntax().is_some() && !rest.is_empty());
         let object = object.map(|(object, _)| object);
@@ -171,10 +169,10 @@ impl Compiler<'_> {
         VarBindLine {
             written: written.into(),
             address_type: object.and_then(|object| self.names.address_type_of(object)).map(copy),
-            instance: Instance::Fixed(FixedName {
-                index: object.map_or(0, |object| content.len().saturating_sub(object.oid.to_ber().len())),
-                element: element.into(),
-            }),
+            instance: Instance::Fixed(FixedName::new(
+                &content,
+                object.map_or(0, |object| content.len().saturating_sub(object.oid.to_ber().len())),
+            )),
             object: object.map(copy),
             kind,
             value,

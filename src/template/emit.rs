@@ -85,7 +85,12 @@ pub(super) struct Open {
 
 /// A number that two object identifiers share only by chance (FNV-1a over the BER content).
 pub(super) fn fingerprint(content: &[u8]) -> u64 {
-    content.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &octet| {
+    longer_fingerprint(0xcbf2_9ce4_8422_2325, content)
+}
+
+/// The fingerprint of an object identifier that goes on with `more` after what `start` is the fingerprint of.
+pub(super) fn longer_fingerprint(start: u64, more: &[u8]) -> u64 {
+    more.iter().fold(start, |hash, &octet| {
         (hash ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }
@@ -120,9 +125,9 @@ impl Out {
         Ok(())
     }
 
-    /// Appends a variable binding: the object's name as a BER element, and its value as one. In a device file it goes
-    /// into the TLV that its length asks for.
-    pub fn varbind(&mut self, name: &[u8], value: &[u8]) -> Result<(), BuildReason> {
+    /// Appends a variable binding: the object's name as a BER element, and its value as one; `object` is the
+    /// fingerprint of the name. In a device file it goes into the TLV that its length asks for.
+    pub fn varbind(&mut self, name: &[u8], object: u64, value: &[u8]) -> Result<(), BuildReason> {
         let content = name.len() + value.len();
         let whole = 1 + length_octets(content) + content;
         let limit = if self.takes_long() { 0xffff } else { 0xff };
@@ -141,7 +146,6 @@ impl Out {
         push_length(content, out);
         out.extend_from_slice(name);
         out.extend_from_slice(value);
-        let object = fingerprint(element_content(name));
         self.run.objects.push(object);
         Ok(())
     }
@@ -287,7 +291,7 @@ mod tests {
             let mut name = Vec::new();
             name_element(&content, &mut name);
             let mut out = Out::new(FileKind::Device, 0);
-            out.varbind(&name, &varbind.value.encode()).unwrap();
+            out.varbind(&name, fingerprint(&content), &varbind.value.encode()).unwrap();
             let file = DeviceFile { elements: vec![Element::varbind(varbind)], trailing: Vec::new() };
             prop_assert_eq!(&out.run.octets, &file.encode().unwrap());
             prop_assert_eq!(out.run.objects, [fingerprint(&content)]);

@@ -105,7 +105,10 @@ impl Expr {
 
     /// Appends the value as text.
     pub(super) fn eval_text<'a>(&'a self, scope: &mut Scope<'a>, out: &mut String) -> Result<(), ExpressionError> {
-        self.eval(scope)?.write(out);
+        // Most of what stands in texts is a name alone, whose value need not be taken out of the scope.
+        if !self.quick.as_ref().is_some_and(|quick| quick.write_name(scope, out)) {
+            self.eval(scope)?.write(out);
+        }
         Ok(())
     }
 }

@@ -100,9 +100,10 @@ fn device(body: Body, context: &Context<'_>) -> Result<Vec<u8>, Stop> {
 }
 
 fn push(out: &mut Out, varbind: &VarBind) -> Result<(), Stop> {
-    let mut name = Vec::with_capacity(24);
-    name_element(&varbind.name.to_ber(), &mut name);
-    let written = out.varbind(&name, &varbind.value.encode());
+    let content = varbind.name.to_ber();
+    let mut name = Vec::with_capacity(content.len() + 3);
+    name_element(&content, &mut name);
+    let written = out.varbind(&name, fingerprint(&content), &varbind.value.encode());
     written.map_err(|reason| Stop::Reason(FinishReason::Decode(reason.to_string())))
 }
 

@@ -90,7 +90,7 @@ fn is_constant_line(line: &TypedLine) -> bool {
 fn is_fixed(instance: &Instance) -> bool {
     match instance {
         Instance::Fixed(_) => true,
-        Instance::Numbers(_, parts) | Instance::Parts(_, parts) => parts.iter().all(|part| match part {
+        Instance::Numbers(_, _, parts) | Instance::Parts(_, parts) => parts.iter().all(|part| match part {
             InstancePart::Number(_) => true,
             InstancePart::Text(text) => Text::constant(text).is_some(),
             InstancePart::Expr(_) => false,

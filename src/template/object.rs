@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::emit::name_element;
+use super::emit::fingerprint;
 use super::error::{TemplateError, TemplateReason};
 use super::line::Line;
 use super::statement::{FixedName, Instance, InstancePart, VarBindLine};
@@ -36,7 +36,10 @@ pub(super) fn object(written: &str, names: &Names, line: &Line<'_>) -> Result<(O
             let oid = object.instance(&values).map_err(|error| line.wrong(error))?;
             fixed(&oid, Some(&object))
         }
-        None if is_numbers(&object, &parts) => Instance::Numbers(object.oid.to_ber().into(), parts),
+        None if is_numbers(&object, &parts) => {
+            let content = object.oid.to_ber();
+            Instance::Numbers(content.as_slice().into(), fingerprint(&content), parts)
+        }
         None => Instance::Parts(Arc::clone(&object), parts),
     };
     Ok((Some(object), instance))
@@ -52,12 +55,7 @@ fn leaf<'a>(oid: &Oid, names: &'a Names) -> Option<&'a Object> {
 fn fixed(oid: &Oid, object: Option<&Object>) -> Instance {
     let content = oid.to_ber();
     let index = object.map_or(0, |object| content.len().saturating_sub(object.oid.to_ber().len()));
-    let mut element = Vec::with_capacity(content.len() + 3);
-    name_element(&content, &mut element);
-    Instance::Fixed(FixedName {
-        element: element.into(),
-        index,
-    })
+    Instance::Fixed(FixedName::new(&content, index))
 }
 
 /// Whether each part is a number that is one arc of the index.

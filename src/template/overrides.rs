@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::build::typed_octets;
-use super::emit::{Out, fingerprint, name_element};
+use super::emit::{Out, element_content, fingerprint, name_element};
 use super::failure::BuildReason;
 use super::statement::OctetsType;
 use super::value::{ValueError, ValueType};
@@ -154,7 +154,9 @@ impl Override {
     fn write(&self, out: &mut Out) -> Option<()> {
         match (&self.octets, &self.target) {
             (None, _) => Some(()),
-            (Some(Replacement::VarBind(name, value)), _) => out.varbind(name, value).ok(),
+            (Some(Replacement::VarBind(name, value)), _) => {
+                out.varbind(name, fingerprint(element_content(name)), value).ok()
+            }
             (Some(Replacement::Tlv(value)), Target::Tlv(number)) => out.tlv(*number, value).ok(),
             (Some(Replacement::Tlv(_)), Target::Object(_)) => Some(()),
         }

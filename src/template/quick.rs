@@ -82,11 +82,23 @@ impl Quick {
         }
     }
 
+    /// Appends the value of a name as text; whether it is a name and has one.
+    pub(super) fn write_name<'a>(&'a self, scope: &mut Scope<'a>, out: &mut String) -> bool {
+        let Self::Name(name) = self else { return false };
+        match scope.value(name) {
+            Val::Undefined => false,
+            value => {
+                value.write(out);
+                true
+            }
+        }
+    }
+
     /// The value, undefined ones among them.
     fn eval_any<'a>(&'a self, scope: &mut Scope<'a>) -> Option<Val<'a>> {
         Some(match self {
             Self::Name(name) => scope.get(name),
-            Self::Field(name, field) => match scope.get(name) {
+            Self::Field(name, field) => match scope.value(name) {
                 Val::Fields(fields) => fields.get(field).map_or(Val::Undefined, |value| value.as_val()),
                 _ => return None,
             },

@@ -87,10 +87,16 @@ pub(super) fn write_number(number: i64, out: &mut String) {
     out.extend(digits.iter().skip(at).map(|&digit| char::from(digit)));
 }
 
-/// The variables by name. Names are compared by their addresses: those of one library are interned. What was looked up is kept, so that each is computed once at the most.
+/// Places in a table of a scope, a power of two.
+const PLACES: usize = 64;
+
+/// The variables by name. Names are compared by their addresses: those of one library are interned. What was looked up is
+/// kept, so that each is computed once at the most.
 pub(super) struct Scope<'a> {
     source: Source<'a>,
     known: Vec<(&'a Arc<str>, Val<'a>)>,
+    /// Where in `known` a name probably stands, by its address.
+    places: [u8; PLACES],
     /// The same for minijinja, where it was asked since the last change.
     object: Option<Value>,
 }
@@ -130,6 +136,7 @@ impl<'a> Scope<'a> {
         Self {
             source: Source::Context(context),
             known: Vec::with_capacity(32),
+            places: [0; PLACES],
             object: None,
         }
     }
@@ -139,6 +146,7 @@ impl<'a> Scope<'a> {
         Self {
             source: Source::Nothing,
             known: Vec::new(),
+            places: [0; PLACES],
             object: None,
         }
     }
@@ -148,33 +156,65 @@ impl<'a> Scope<'a> {
         Self {
             source: Source::Variables(variables),
             known: Vec::new(),
+            places: [0; PLACES],
             object: None,
         }
     }
 
     /// The value of a variable; [`Val::Undefined`] where it has none.
     pub(super) fn get(&mut self, name: &'a Arc<str>) -> Val<'a> {
-        if let Some((_, value)) = self.known.iter().find(|(known, _)| Arc::ptr_eq(known, name)) {
-            return value.clone();
+        self.value(name).clone()
+    }
+
+    /// The same, where it is not to be kept.
+    pub(super) fn value(&mut self, name: &'a Arc<str>) -> &Val<'a> {
+        let at = self.place(name).unwrap_or_else(|| {
+            let value = self.find(name);
+            self.keep(name, value)
+        });
+        self.known.get(at).map_or(&Val::Undefined, |(_, value)| value)
+    }
+
+    /// Where in `known` a name stands.
+    fn place(&mut self, name: &Arc<str>) -> Option<usize> {
+        let is_name = |(known, _): &(&'a Arc<str>, _)| Arc::ptr_eq(known, name);
+        let probable = self.places.get(slot(name)).map_or(0, |&place| usize::from(place));
+        if self.known.get(probable).is_some_and(is_name) {
+            return Some(probable);
         }
-        let value = self.find(name);
-        self.known.push((name, value.clone()));
-        value
+        let at = self.known.iter().position(is_name)?;
+        self.remember(name, at);
+        Some(at)
+    }
+
+    /// Takes in a value of a name that is not there yet; gives its place.
+    fn keep(&mut self, name: &'a Arc<str>, value: Val<'a>) -> usize {
+        let at = self.known.len();
+        self.known.push((name, value));
+        self.remember(name, at);
+        at
+    }
+
+    fn remember(&mut self, name: &Arc<str>, at: usize) {
+        if let (Some(place), Ok(at)) = (self.places.get_mut(slot(name)), u8::try_from(at)) {
+            *place = at;
+        }
     }
 
     /// Whether a variable has a value.
     pub(super) fn has(&mut self, name: &'a Arc<str>) -> bool {
-        !matches!(self.get(name), Val::Undefined)
+        !matches!(self.value(name), Val::Undefined)
     }
 
     /// Sets a variable and gives the value that it had.
     pub(super) fn set(&mut self, name: &'a Arc<str>, value: Val<'a>) -> Val<'a> {
         self.object = None;
-        match self.known.iter_mut().find(|(known, _)| Arc::ptr_eq(known, name)) {
-            Some((_, slot)) => std::mem::replace(slot, value),
+        let at = self.place(name);
+        match at.and_then(|at| self.known.get_mut(at)) {
+            Some((_, before)) => std::mem::replace(before, value),
             None => {
                 let before = self.find(name);
-                self.known.push((name, value));
+                self.keep(name, value);
                 before
             }
         }
@@ -222,6 +262,11 @@ impl<'a> Scope<'a> {
             Source::Variables(variables) => variables.keys().map(String::as_str).collect(),
         }
     }
+}
+
+/// The place of a name in a scope's table: allocations are 16 octets apart at least.
+fn slot(name: &Arc<str>) -> usize {
+    name.as_ptr().addr() / 16 % PLACES
 }
 
 /// The built-in variables first, then the device's own, those of the requested name, the lookups', the site's.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::declare::Declaration;
-use super::emit::{Run, element_content};
+use super::emit::{Run, element_content, fingerprint, name_element};
 use super::error::Place;
 use super::expression::{Expr, Text};
 use super::value::ValueType;
@@ -129,8 +129,8 @@ pub(super) struct VarBindLine {
 pub(super) enum Instance {
     /// The same for every device: the element in BER.
     Fixed(FixedName),
-    /// Parts that are all numbers, after the BER content of the object's identifier.
-    Numbers(Box<[u8]>, Vec<InstancePart>),
+    /// Parts that are all numbers, after the BER content of the object's identifier, whose fingerprint this is.
+    Numbers(Box<[u8]>, u64, Vec<InstancePart>),
     /// A named object and parts of which some have values by device.
     Parts(Arc<Object>, Vec<InstancePart>),
 }
@@ -140,11 +140,24 @@ pub(super) enum Instance {
 pub(super) struct FixedName {
     /// Tag, length and content in BER.
     pub element: Box<[u8]>,
+    /// The fingerprint of the content.
+    pub object: u64,
     /// How many octets of the content follow the object's own identifier.
     pub index: usize,
 }
 
 impl FixedName {
+    /// The name of `content` in BER, of whose octets the last `index` are the instance.
+    pub fn new(content: &[u8], index: usize) -> Self {
+        let mut element = Vec::with_capacity(content.len() + 3);
+        name_element(content, &mut element);
+        Self {
+            element: element.into(),
+            object: fingerprint(content),
+            index,
+        }
+    }
+
     /// The content, without tag and length.
     pub fn content(&self) -> &[u8] {
         element_content(&self.element)

@@ -58,9 +58,14 @@ impl Oid {
 
     /// The BER content octets, without tag and length (X.690 §8.19).
     pub fn to_ber(&self) -> Vec<u8> {
-        let mut octets = Vec::with_capacity(self.0.len() + 4);
+        let mut octets = Vec::with_capacity(self.0.len() + 8);
         let first = u64::from(self.0[0]) * 40 + u64::from(self.0[1]);
         for arc in std::iter::once(first).chain(self.0[2..].iter().map(|&arc| u64::from(arc))) {
+            // Most arcs are small, and files have many names.
+            if arc < 0x80 {
+                octets.push(arc as u8);
+                continue;
+            }
             let groups = (64 - arc.leading_zeros()).div_ceil(7).max(1);
             for group in (0..groups).rev() {
                 let more = if group > 0 { 0x80 } else { 0 };

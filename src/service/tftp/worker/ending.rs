@@ -78,11 +78,11 @@ impl<S: FileSource> Worker<S> {
     pub(super) async fn stop(mut self) {
         for entry in self.table.drain() {
             let (peer, place) = (entry.request.peer, entry.place);
-            self.send_error(peer, place, ErrorCode::UNDEFINED, "the server stops; ask again")
-                .await;
+            self.line
+                .send_error(peer, place, ErrorCode::UNDEFINED, "the server stops; ask again");
             self.failed(entry, "the server stopped");
         }
-        self.flush().await;
+        self.line.flush();
         let reports = async {
             while let Some(answer) = self.questions.join_next().await {
                 if let Ok(Answer::Opened { request, result, .. }) = answer {

@@ -1,6 +1,7 @@
 //! One worker: its sockets, its table of transfers, and the file source's answers.
 
 mod ending;
+mod inboxes;
 mod sending;
 
 use std::future::{Future, poll_fn};
@@ -12,35 +13,30 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 
+use self::inboxes::Inboxes;
+use self::sending::{Line, Then};
 use super::TftpSettings;
 use super::counters::Counters;
 use super::ports::Sockets;
 use super::request::{Refused, acceptable, refusal_error};
 use super::sources::Sources;
 use super::table::{Place, Stage, Table, TransferId};
-use crate::service::batch::{BATCH, Inbox, Local, Outbox};
+use crate::service::batch::{BATCH, Local};
 use crate::service::drops;
 use crate::service::files::{FileRequest, FileSource, Opened, Refusal};
 use crate::service::shutdown;
 use crate::settings::Service;
 use crate::value::Timestamp;
-use crate::wire::tftp::{Action, Failure, MAX_REQUEST, Packet, RequestOptions, Transfer, negotiate};
-
-/// Room for one datagram. The longest that is any good has [`MAX_REQUEST`] octets; what is cut off here is too long anyway.
-const DATAGRAM: usize = 2 * MAX_REQUEST;
-
-/// Room for the datagrams of one batch: several of the longest blocks.
-const OUTGOING: usize = 256 << 10;
+use crate::wire::tftp::{ErrorCode, Failure, Packet, RequestOptions, Transfer, negotiate};
 
 /// With so many transfers under way, a turn that found only a few datagrams is followed by a rest, in which more of them come:
-/// to be woken for each one costs more than to serve it.
+/// to be woken for each one costs more than to serve it. After the rest they are looked for at once.
 const MANY: usize = 32;
 
 /// What counts as a few.
@@ -54,9 +50,6 @@ const FULL_BATCHES: usize = 64;
 
 /// Turns after which the runtime looks at the sockets again even where there is more to do.
 const TURNS: u32 = 8;
-
-/// How long the system may take to send on; what waits then is lost, and repeated in time.
-const SENDING: Duration = Duration::from_millis(100);
 
 /// How long the file source may take to hear of the last outcomes when the service stops.
 const LAST_REPORTS: Duration = Duration::from_secs(2);
@@ -89,17 +82,30 @@ type Question<D> = Pin<Box<dyn Future<Output = Answer<D>> + Send>>;
 
 struct Worker<S: FileSource> {
     requests: UdpSocket,
-    ports: Vec<UdpSocket>,
+    line: Line,
     /// The port of the next transfers.
     next_port: usize,
     shared: Shared<S>,
     clock: Clock,
     table: Table<S::Delivery>,
     questions: JoinSet<Answer<S::Delivery>>,
-    outbox: Outbox,
-    /// The port that the outbox is sent from.
-    outbox_port: usize,
     counters: Counters,
+}
+
+static TRIAL: std::sync::LazyLock<Duration> = std::sync::LazyLock::new(|| {
+    std::env::var("TRIAL_REST")
+        .ok()
+        .and_then(|t| t.parse().ok())
+        .map_or(REST, Duration::from_micros)
+});
+
+/// What a worker does after a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// It waits until the runtime wakes it.
+    Wait,
+    /// It looks at its sockets again.
+    Look,
 }
 
 /// A clock that neither stands still nor jumps when the system's is set.
@@ -136,13 +142,11 @@ pub(super) fn run<S: FileSource>(
 impl<S: FileSource> Worker<S> {
     fn new(sockets: Sockets, shared: Shared<S>) -> io::Result<Self> {
         let registered = |socket: StdUdpSocket| UdpSocket::from_std(socket);
+        let counters = Counters::new();
+        let ports: io::Result<_> = sockets.transfers.into_iter().map(registered).collect();
         Ok(Self {
             requests: registered(sockets.requests)?,
-            ports: sockets
-                .transfers
-                .into_iter()
-                .map(registered)
-                .collect::<io::Result<_>>()?,
+            line: Line::new(ports?, counters.socket_errors.clone()),
             next_port: 0,
             shared,
             clock: Clock {
@@ -151,40 +155,58 @@ impl<S: FileSource> Worker<S> {
             },
             table: Table::default(),
             questions: JoinSet::new(),
-            outbox: Outbox::new(OUTGOING),
-            outbox_port: 0,
-            counters: Counters::new(),
+            counters,
         })
     }
 
     async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
-        let (mut requests, mut replies) = (Inbox::new(DATAGRAM), Inbox::new(DATAGRAM));
+        let mut inboxes = Inboxes::new(self.counters.socket_errors.clone());
         let mut alarm = pin!(tokio::time::sleep(NEVER));
-        let mut turn = 0u32;
-        while let Some(answer) = self.woken(&mut shutdown, alarm.as_mut()).await {
-            // What is under way comes first: a flood of requests must not delay it. But the requests are received before it:
-            // a client's last ACK, which it sent before it asked again from the same port, is then among the replies.
-            let asked = receive(&self.requests, &mut requests, &self.counters);
-            let mut taken = asked;
-            for port in 0..self.ports.len() {
-                taken += self.take_replies(port, asked > 0, &mut replies).await;
-            }
-            self.take_requests(&requests, asked).await;
-            if let Some(answer) = answer {
-                self.answered(answer).await;
-                self.take_answers().await;
-            }
-            self.tick().await;
-            self.flush().await;
-            if (1..FEW).contains(&taken) && self.table.len() >= MANY {
-                std::thread::sleep(REST);
-            }
+        let (mut turn, mut after) = (0u32, After::Wait);
+        loop {
             turn = turn.wrapping_add(1);
-            if turn.is_multiple_of(TURNS) {
+            let due = turn.is_multiple_of(TURNS);
+            if due {
                 tokio::task::yield_now().await;
             }
+            let answer = if due || after == After::Wait {
+                match self.woken(&mut shutdown, alarm.as_mut()).await {
+                    Some(answer) => answer,
+                    None => break,
+                }
+            } else {
+                self.questions.try_join_next().and_then(Result::ok)
+            };
+            after = self.turn(answer, after == After::Look, &mut inboxes);
         }
         self.stop().await;
+    }
+
+    /// Serves what is there: what the runtime has heard of, and, where it says `all`, what came since.
+    fn turn(&mut self, answer: Option<Answer<S::Delivery>>, all: bool, inboxes: &mut Inboxes) -> After {
+        // What is under way comes first: a flood of requests must not delay it. But the requests are received before it:
+        // a client's last ACK, which it sent before it asked again from the same port, is then among the replies.
+        let asked = inboxes.receive_requests(&self.requests, all);
+        let mut replies = 0;
+        for port in 0..self.line.ports.len() {
+            replies += self.take_replies(port, all || asked > 0, inboxes);
+        }
+        self.take_requests(inboxes);
+        inboxes.share_after(replies);
+        if let Some(answer) = answer {
+            self.answered(answer);
+            self.take_answers();
+        }
+        self.tick();
+        self.line.flush();
+        let taken = asked + replies;
+        if taken == 0 || self.table.len() < MANY {
+            return After::Wait;
+        }
+        if taken < FEW {
+            std::thread::sleep(*TRIAL);
+        }
+        After::Look
     }
 
     /// Waits until there is something to do: `None` says to stop, else there may be an answer of the file source.
@@ -205,7 +227,7 @@ impl<S: FileSource> Worker<S> {
                 return Poll::Ready(None);
             }
             let mut ready = self.requests.poll_recv_ready(context).is_ready();
-            for port in &self.ports {
+            for port in &self.line.ports {
                 ready |= port.poll_recv_ready(context).is_ready();
             }
             ready |= at.is_some() && alarm.as_mut().poll(context).is_ready();
@@ -219,30 +241,25 @@ impl<S: FileSource> Worker<S> {
         .await
     }
 
-    async fn take_requests(&mut self, inbox: &Inbox, received: usize) {
-        if received == 0 {
-            return;
-        }
-        // One port for the whole batch: its answers go out together.
-        self.next_port = (self.next_port + 1) % self.ports.len().max(1);
-        for (received, datagram) in (0..received).filter_map(|index| inbox.get(index)) {
-            self.request(datagram, received.from, received.local).await;
+    fn take_requests(&mut self, inboxes: &Inboxes) {
+        for (inbox, received) in inboxes.requests() {
+            // One port for the whole batch: its answers go out together.
+            self.next_port = (self.next_port + 1) % self.line.ports.len().max(1);
+            for (received, datagram) in (0..received).filter_map(|index| inbox.get(index)) {
+                self.request(datagram, received.from, received.local);
+            }
         }
     }
 
-    /// What came to one port; what came in the last instant, of which the runtime has not heard yet, only where it is `all`
-    /// that is wanted.
-    async fn take_replies(&mut self, port: usize, all: bool, inbox: &mut Inbox) -> usize {
+    /// What came to one port.
+    fn take_replies(&mut self, port: usize, all: bool, inboxes: &mut Inboxes) -> usize {
         let mut taken = 0;
         for _ in 0..FULL_BATCHES {
-            let Some(socket) = self.ports.get(port) else { break };
-            let received = match all {
-                true => inbox.receive(socket).unwrap_or(0),
-                false => receive(socket, inbox, &self.counters),
-            };
+            let Some(socket) = self.line.ports.get(port) else { break };
+            let received = inboxes.receive_replies(socket, all);
             let now = self.clock.now();
-            for (received, datagram) in (0..received).filter_map(|index| inbox.get(index)) {
-                self.reply(datagram, received.from, port, now).await;
+            for (received, datagram) in (0..received).filter_map(|index| inboxes.replies.get(index)) {
+                self.reply(datagram, received.from, port, now);
             }
             taken += received;
             if received < BATCH {
@@ -253,10 +270,10 @@ impl<S: FileSource> Worker<S> {
     }
 
     /// The answers of the file source that are there as well.
-    async fn take_answers(&mut self) {
+    fn take_answers(&mut self) {
         for _ in 0..BATCH {
             match self.questions.try_join_next() {
-                Some(Ok(answer)) => self.answered(answer).await,
+                Some(Ok(answer)) => self.answered(answer),
                 Some(Err(_)) => {}
                 None => return,
             }
@@ -264,7 +281,7 @@ impl<S: FileSource> Worker<S> {
     }
 
     /// A datagram on the listening port.
-    async fn request(&mut self, datagram: &[u8], client: SocketAddr, local: Option<Local>) {
+    fn request(&mut self, datagram: &[u8], client: SocketAddr, local: Option<Local>) {
         if !self.shared.sources.admits(client.ip(), Instant::now().into_std()) {
             return drops::count(Service::Tftp, "rate_of_source", client, 0);
         }
@@ -276,21 +293,21 @@ impl<S: FileSource> Worker<S> {
         match Packet::decode(datagram) {
             Err(error) => drops::count(Service::Tftp, error.reason(), client, error.offset()),
             Ok(Packet::Read(request)) => match acceptable(&request, client, from_relay()) {
-                Ok((request, options)) => self.begin(request, options, place).await,
-                Err(refused) => self.refuse(client, place, refused).await,
+                Ok((request, options)) => self.begin(request, options, place),
+                Err(refused) => self.refuse(client, place, refused),
             },
-            Ok(Packet::Write(_)) => self.refuse(client, place, Refused::WRITE).await,
+            Ok(Packet::Write(_)) => self.refuse(client, place, Refused::WRITE),
             Ok(Packet::Error { .. }) => drops::count(Service::Tftp, "stray_error", client, 0),
-            Ok(_) => self.refuse(client, place, Refused::STRAY).await,
+            Ok(_) => self.refuse(client, place, Refused::STRAY),
         }
     }
 
-    async fn refuse(&mut self, client: SocketAddr, place: Place, refused: Refused) {
+    fn refuse(&mut self, client: SocketAddr, place: Place, refused: Refused) {
         drops::count(Service::Tftp, refused.reason, client, 0);
-        self.send_error(client, place, refused.code, refused.message).await;
+        self.line.send_error(client, place, refused.code, refused.message);
     }
 
-    async fn begin(&mut self, request: FileRequest, options: RequestOptions, place: Place) {
+    fn begin(&mut self, request: FileRequest, options: RequestOptions, place: Place) {
         let client = request.peer;
         let now = self.clock.now();
         if let Some(entry) = self.table.get_mut(client)
@@ -301,7 +318,8 @@ impl<S: FileSource> Worker<S> {
             self.counters.repeated.increment(1);
             if let Stage::Sending { transfer, .. } = &mut entry.stage {
                 let action = transfer.repeat(now);
-                self.perform(client, action).await;
+                let then = self.line.perform(entry, action);
+                self.finish(client, then);
             }
             return;
         }
@@ -310,7 +328,7 @@ impl<S: FileSource> Worker<S> {
         }
         if !self.make_room(client) {
             self.shared.sources.answered(client.ip());
-            return self.refuse(client, place, Refused::FULL).await;
+            return self.refuse(client, place, Refused::FULL);
         }
         self.counters.requests.increment(1);
         let open_until = now.plus(self.shared.settings.open_timeout);
@@ -329,7 +347,7 @@ impl<S: FileSource> Worker<S> {
             }
         });
         match self.ask(question) {
-            Some(answer) => self.answered(answer).await,
+            Some(answer) => self.answered(answer),
             None => self.table.set_alarm(client),
         }
     }
@@ -370,7 +388,7 @@ impl<S: FileSource> Worker<S> {
     }
 
     /// The file source answered.
-    async fn answered(&mut self, answer: Answer<S::Delivery>) {
+    fn answered(&mut self, answer: Answer<S::Delivery>) {
         let Answer::Opened { request, id, result } = answer else {
             return;
         };
@@ -386,7 +404,7 @@ impl<S: FileSource> Worker<S> {
                 self.remove(client);
                 let (code, message) = refusal_error(refusal);
                 metrics::counter!("hardline_tftp_refused_total", "error" => code.0.to_string()).increment(1);
-                return self.send_error(client, place, code, message).await;
+                return self.line.send_error(client, place, code, message);
             }
         };
         let negotiation = negotiate(&entry.options, content.size(), &self.shared.settings.limits);
@@ -397,46 +415,48 @@ impl<S: FileSource> Worker<S> {
             delivery,
             granted: negotiation.granted,
         };
+        let then = self.line.perform(entry, first);
         self.table.set_alarm(client);
-        self.perform(client, first).await;
+        self.finish(client, then);
     }
 
     /// A datagram on a transfer port.
-    async fn reply(&mut self, datagram: &[u8], client: SocketAddr, port: usize, now: Timestamp) {
+    fn reply(&mut self, datagram: &[u8], client: SocketAddr, port: usize, now: Timestamp) {
         let packet = match Packet::decode(datagram) {
             Ok(packet) => packet,
             Err(error) => return drops::count(Service::Tftp, error.reason(), client, error.offset()),
         };
-        let entry = self.table.get_mut(client);
-        let elsewhere = entry.as_ref().is_some_and(|entry| entry.place.port != port);
-        match (packet, entry.map(|entry| &mut entry.stage)) {
+        let Some(entry) = self.table.get_mut(client) else {
+            return match packet {
+                Packet::Error { .. } => drops::count(Service::Tftp, "stray_error", client, 0),
+                _ => self.refuse(client, Place { port, local: None }, Refused::STRAY),
+            };
+        };
+        if entry.place.port != port {
             // Late packets of the client's last transfer, which went from another port.
-            _ if elsewhere => drops::count(Service::Tftp, "other_port", client, 0),
-            (Packet::Ack { block }, Some(Stage::Sending { transfer, .. })) => {
+            return drops::count(Service::Tftp, "other_port", client, 0);
+        }
+        match (packet, &mut entry.stage) {
+            (Packet::Ack { block }, Stage::Sending { transfer, .. }) => {
                 let half_open = !transfer.is_answered();
                 let action = transfer.acknowledge(block, now);
                 if half_open && transfer.is_answered() {
                     self.shared.sources.answered(client.ip());
                 }
-                self.perform(client, action).await;
+                let then = self.line.perform(entry, action);
+                self.finish(client, then);
             }
-            (Packet::Error { code, .. }, Some(Stage::Sending { .. })) => {
-                if let Some(entry) = self.table.remove(client) {
-                    self.failed(*entry, &Failure::Peer { code }.to_string());
-                }
+            (Packet::Error { code, .. }, Stage::Sending { .. }) => {
+                self.finish(client, Then::Failed(Failure::Peer { code }));
             }
-            (Packet::Error { .. }, _) => drops::count(Service::Tftp, "stray_error", client, 0),
-            (_, None) => {
-                let place = Place { port, local: None };
-                self.refuse(client, place, Refused::STRAY).await;
-            }
+            (Packet::Error { .. }, Stage::Opening(_)) => drops::count(Service::Tftp, "stray_error", client, 0),
             // What only a server sends, or a request, or an ACK of nothing: it disturbs the transfer as little as a
             // stranger's would.
-            (_, Some(_)) => drops::count(Service::Tftp, "out_of_place", client, 0),
+            _ => drops::count(Service::Tftp, "out_of_place", client, 0),
         }
     }
 
-    async fn tick(&mut self) {
+    fn tick(&mut self) {
         let now = self.clock.now();
         while let Some(client) = self.table.due(now) {
             let Some(entry) = self.table.get_mut(client) else {
@@ -446,55 +466,36 @@ impl<S: FileSource> Worker<S> {
                 Stage::Opening(_) => {
                     let place = entry.place;
                     self.remove(client);
-                    self.refuse(client, place, Refused::SLOW).await;
+                    self.refuse(client, place, Refused::SLOW);
                 }
                 Stage::Sending { transfer, .. } => {
                     let action = transfer.tick(now);
+                    let then = self.line.perform(entry, action);
                     self.table.set_alarm(client);
-                    self.perform(client, action).await;
+                    self.finish(client, then);
                 }
             }
         }
     }
 
-    async fn perform(&mut self, client: SocketAddr, action: Action) {
-        match action {
-            Action::Wait => {}
-            Action::OptionAck => self.send_option_ack(client).await,
-            Action::Blocks(blocks) => {
-                for block in blocks {
-                    if let Err(error) = self.send_block(client, block).await {
-                        return self.unreadable(client, &error).await;
-                    }
-                }
-            }
-            Action::Done => {
-                if let Some(entry) = self.table.remove(client) {
-                    self.complete(*entry);
-                }
-            }
-            Action::Failed(failure) => {
-                if let Some(entry) = self.table.remove(client) {
-                    self.failed(*entry, &failure.to_string());
-                }
+    /// What is left to do after a transfer's packets were sent.
+    fn finish(&mut self, client: SocketAddr, then: Then) {
+        if matches!(then, Then::Nothing) {
+            return;
+        }
+        let Some(entry) = self.table.remove(client) else {
+            return;
+        };
+        match then {
+            Then::Nothing => {}
+            Then::Done => self.complete(*entry),
+            Then::Failed(failure) => self.failed(*entry, &failure.to_string()),
+            Then::Unreadable(error) => {
+                self.line
+                    .send_error(client, entry.place, ErrorCode::UNDEFINED, "the file cannot be read");
+                tracing::warn!(name = entry.request.name, %error, "a file cannot be read any more");
+                self.failed(*entry, &format!("the file cannot be read: {error}"));
             }
         }
     }
-}
-
-/// Receives what is there, up to a batch.
-fn receive(socket: &UdpSocket, inbox: &mut Inbox, counters: &Counters) -> usize {
-    let mut received = 0;
-    let result = socket.try_io(Interest::READABLE, || {
-        received = inbox.receive(socket)?;
-        // Less than a batch is all there was: this saves the call that would find nothing.
-        if received < BATCH {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Ok(())
-    });
-    if result.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
-        counters.socket_errors.increment(1);
-    }
-    received
 }
