@@ -234,6 +234,8 @@ mod tests {
         assert_eq!(eval("true").unwrap(), "true");
         assert_eq!(eval("nothing is defined").unwrap(), "false");
         assert_eq!(eval("nothing | default('x') ~ 1").unwrap(), "x1");
+        assert_eq!(eval("1 if nothing is defined else lines").unwrap(), "2");
+        assert_eq!(eval("1 if false else 2 if false else 3").unwrap(), "3");
         assert_eq!(eval("7 // 2 + 7 % 4").unwrap(), "6");
         assert_eq!(eval("nothing"), Err(ExpressionError::Undefined("nothing".to_owned())));
         assert!(matches!(eval("nothing + 1"), Err(ExpressionError::Failed { .. })));
@@ -259,6 +261,8 @@ mod tests {
             prop_oneof![
                 (inner.clone(), operator, inner.clone()).prop_map(|(a, op, b)| format!("{a} {op} {b}")),
                 inner.clone().prop_map(|a| format!("({a})")),
+                (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| format!("{a} if {b} else {c}")),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} if {b})")),
                 inner.clone().prop_map(|a| format!("not {a}")),
                 (
                     inner.clone(),

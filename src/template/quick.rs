@@ -27,6 +27,8 @@ pub(super) enum Quick {
     /// `is defined`, or `is not defined` where the flag is false.
     Defined(Box<Quick>, bool),
     Filter(Filter, Box<Quick>),
+    /// `… if … else …`: the condition, and the two values.
+    If(Box<(Quick, Quick, Quick)>),
     /// `default(…)`.
     Default(Box<(Quick, Quick)>),
     /// `range(…, …)`.
@@ -70,7 +72,7 @@ impl Quick {
             depth: 0,
             interner,
         };
-        let tree = parser.or()?;
+        let tree = parser.conditional()?;
         (parser.at == parser.tokens.len()).then_some(tree)
     }
 
@@ -115,6 +117,15 @@ impl Quick {
                 _ => return None,
             },
             Self::Filter(filter, inner) => filter.apply(inner.eval(scope)?)?,
+            Self::If(parts) => {
+                let (condition, then, otherwise) = &**parts;
+                let chosen = if condition.eval(scope)?.is_true() {
+                    then
+                } else {
+                    otherwise
+                };
+                return chosen.eval(scope);
+            }
             Self::Default(sides) => {
                 // The library evaluates an argument whether it is needed or not.
                 let fallback = sides.1.eval(scope)?;
@@ -262,7 +273,7 @@ fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
     Some(tokens)
 }
 
-/// Follows minijinja's order: or, and, not, comparisons, + and -, ~, *, filters and tests.
+/// Follows minijinja's order: if and else, or, and, not, comparisons, + and -, ~, *, filters and tests.
 struct Parser<'t> {
     tokens: Vec<Token<'t>>,
     at: usize,
@@ -309,6 +320,22 @@ impl<'t> Parser<'t> {
             tree = Quick::Both(operator, Box::new((tree, side(self)?)));
         }
         Some(tree)
+    }
+
+    fn conditional(&mut self) -> Option<Quick> {
+        let mut tree = self.or()?;
+        for _ in 0..DEEPEST {
+            if !self.take_word("if") {
+                return Some(tree);
+            }
+            let condition = self.or()?;
+            if !self.take_word("else") {
+                return None;
+            }
+            let otherwise = self.deeper(Self::conditional)?;
+            tree = Quick::If(Box::new((condition, tree, otherwise)));
+        }
+        None
     }
 
     fn or(&mut self) -> Option<Quick> {
@@ -411,9 +438,9 @@ impl<'t> Parser<'t> {
         if !self.take("(") {
             return None;
         }
-        let mut arguments = vec![self.or()?];
+        let mut arguments = vec![self.conditional()?];
         while self.take(",") {
-            arguments.push(self.or()?);
+            arguments.push(self.conditional()?);
         }
         self.take(")").then_some(arguments)
     }
@@ -448,7 +475,7 @@ impl<'t> Parser<'t> {
                 }
             }
             Token::Sign("(") => {
-                let inner = self.or()?;
+                let inner = self.conditional()?;
                 // A comma makes a tuple.
                 return (self.take(")") && !self.goes_on()).then_some(inner);
             }

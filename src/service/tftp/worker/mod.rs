@@ -42,8 +42,8 @@ const MANY: usize = 32;
 /// What counts as a few.
 const FEW: usize = BATCH / 2;
 
-/// How long such a rest is. No network's round trip is shorter by much, so that no client waits noticeably longer.
-const REST: Duration = Duration::from_micros(20);
+/// How long such a rest is. A round trip through a cable network takes milliseconds, so that no client waits noticeably longer.
+const REST: Duration = Duration::from_micros(100);
 
 /// Batches that are taken from one port while there is more, before requests are looked at.
 const FULL_BATCHES: usize = 64;
@@ -91,13 +91,6 @@ struct Worker<S: FileSource> {
     questions: JoinSet<Answer<S::Delivery>>,
     counters: Counters,
 }
-
-static TRIAL: std::sync::LazyLock<Duration> = std::sync::LazyLock::new(|| {
-    std::env::var("TRIAL_REST")
-        .ok()
-        .and_then(|t| t.parse().ok())
-        .map_or(REST, Duration::from_micros)
-});
 
 /// What a worker does after a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,7 +197,7 @@ impl<S: FileSource> Worker<S> {
             return After::Wait;
         }
         if taken < FEW {
-            std::thread::sleep(*TRIAL);
+            std::thread::sleep(REST);
         }
         After::Look
     }
