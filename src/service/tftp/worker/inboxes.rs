@@ -57,7 +57,8 @@ impl Inboxes {
 
     /// The requests that were received, batch by batch, and how many each holds.
     pub(super) fn requests(&self) -> impl Iterator<Item = (&Inbox, usize)> {
-        self.requests.iter().zip(self.received.iter().copied())
+        let batches = self.requests.iter().zip(self.received.iter().copied());
+        batches.filter(|(_, received)| *received > 0)
     }
 
     /// Receives a batch of replies; gives how many came.
