@@ -2,7 +2,8 @@
 
 mod support;
 
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -410,6 +411,28 @@ fn admin(server: &Server, method: &str, path: &str, token: &str, body: &str) -> 
 fn token(server: &Server) -> String {
     let text = std::fs::read_to_string(server.site().join("admin.token")).expect("a token");
     text.trim().to_owned()
+}
+
+/// Connections that say nothing, and one that never ends its head: they are closed, and meanwhile others are answered.
+#[test]
+fn the_admin_api_lets_no_slow_client_linger() {
+    let mut server = verified(RULES);
+    server.start();
+    let address = server.v4(Service::Admin);
+    let mut slow: Vec<TcpStream> = (0..100)
+        .map(|_| TcpStream::connect(address).expect("a connection"))
+        .collect();
+    slow[0]
+        .write_all(b"GET /ready HTTP/1.1\r\nHost: x\r\nX-")
+        .expect("sent");
+    assert_eq!(admin(&server, "GET", "/health", "", ""), (200, json!({"status": "ok"})));
+    for stream in &mut slow {
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("the end, and no wait");
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.contains(" 408 "), "{answer}");
+    }
 }
 
 #[test]

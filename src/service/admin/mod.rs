@@ -1,6 +1,7 @@
 //! The admin API: leases and their changes, one-time names, which credentials are in use, status. docs/admin-api.md describes it.
 
 mod answer;
+mod connections;
 mod credentials;
 mod leases;
 mod names;
@@ -20,7 +21,6 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use super::lease::{LeaseEvent, Leases};
-use super::shutdown;
 use super::usage::Usage;
 use crate::store::{CredentialStore, Store, StoreError};
 use crate::value::MacAddress;
@@ -84,12 +84,8 @@ pub async fn record_event(store: &dyn Store, event: LeaseEvent) -> Result<(), St
 }
 
 /// Serves on `listener` until `stop` turns true.
-pub async fn run(listener: TcpListener, admin: Arc<Admin>, mut stop: watch::Receiver<bool>) {
-    let stopping = async move { shutdown::requested(&mut stop).await };
-    let served = axum::serve(listener, router(admin)).with_graceful_shutdown(stopping);
-    if let Err(error) = served.await {
-        tracing::error!(%error, "the admin API is no longer served");
-    }
+pub async fn run(listener: TcpListener, admin: Arc<Admin>, stop: watch::Receiver<bool>) {
+    connections::serve(listener, router(admin), stop).await;
 }
 
 fn router(admin: Arc<Admin>) -> Router {
