@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use hardline::settings::Service;
 use serde_json::Value;
+use support::fetch::answer;
 use support::server::{Server, hardline};
 
 fn text(octets: &[u8]) -> String {
@@ -23,13 +24,7 @@ fn write(server: &Server, name: &str, content: &str) {
 
 /// What curl gets: the status and the octets.
 fn fetch(server: &Server, name: &str) -> (u16, Vec<u8>) {
-    let url = format!("http://{}/{name}", server.v4(Service::Http));
-    let out = Command::new("curl")
-        .args(["-s", "-w", "%{http_code}", &url])
-        .output()
-        .expect("curl");
-    let (body, status) = out.stdout.split_at(out.stdout.len() - 3);
-    (text(status).parse().expect("a status"), body.to_vec())
+    answer(server.v4(Service::Http), name)
 }
 
 /// Waits until something holds.
@@ -327,7 +322,7 @@ fn the_commands_about_templates_and_names() {
         config.to_str().expect("UTF-8"),
     ]);
     assert!(
-        text(&bad.stdout).contains("bad.tmpl:1:18: 10 is none of 1 to 9"),
+        text(&bad.stdout).contains("bad.tmpl:1:18: acmeTone.0: 10 is none of 1 to 9"),
         "{}",
         text(&bad.stdout)
     );
@@ -534,7 +529,7 @@ fn a_folder_of_sloppy_modules_is_read_as_far_as_it_goes() {
     write(&server, "tone.tmpl", "mib sloppy_Tone.0 = 10\n");
     let checked = hardline(&["template", "check", "--config", config]);
     assert!(
-        text(&checked.stdout).contains("tone.tmpl:1:21: 10 is none of 1 to 9"),
+        text(&checked.stdout).contains("tone.tmpl:1:21: sloppy_Tone.0: 10 is none of 1 to 9"),
         "{}",
         text(&checked.stdout)
     );

@@ -76,7 +76,7 @@ pub(super) struct Writer<'a> {
 struct Builder<'a> {
     library: &'a [Template],
     writer: Writer<'a>,
-    /// How many were run.
+    /// How many were run, with the turns of loops.
     statements: usize,
     switches: Switches,
 }
@@ -85,10 +85,7 @@ impl<'a> Builder<'a> {
     fn run(&mut self, statements: &'a [Statement]) -> Result<(), Failed> {
         for statement in statements {
             let failed = |attribute: &str, reason: BuildReason| (statement.place.clone(), attribute.to_owned(), reason);
-            self.statements += 1;
-            if self.statements > MOST_STATEMENTS {
-                return Err(failed("the file", BuildReason::Endless));
-            }
+            self.step().map_err(|reason| failed("the file", reason))?;
             if self.writer.out.run.octets.len() > MOST_OCTETS {
                 return Err(failed("the file", BuildReason::Enormous));
             }
@@ -135,6 +132,15 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// Counts a statement, or a turn of a loop.
+    fn step(&mut self) -> Result<(), BuildReason> {
+        self.statements += 1;
+        if self.statements > MOST_STATEMENTS {
+            return Err(BuildReason::Endless);
+        }
+        Ok(())
+    }
+
     fn conditional(
         &mut self,
         branches: &'a [(Option<std::sync::Arc<super::expression::Expr>>, Vec<Statement>)],
@@ -169,6 +175,7 @@ impl<'a> Builder<'a> {
         let mut before = None;
         if let Val::Range(low, high) = list {
             for number in low..high {
+                self.step().map_err(failed)?;
                 let replaced = self.writer.scope.set(name, Val::Int(number));
                 before.get_or_insert(replaced);
                 self.run(body)?;
@@ -180,10 +187,8 @@ impl<'a> Builder<'a> {
                 let error = error.to_string();
                 failed(ExpressionError::Failed { expression, error }.into())
             })?;
-            for (at, item) in items.enumerate() {
-                if at == MOST_STATEMENTS {
-                    return Err(failed(BuildReason::Endless));
-                }
+            for item in items {
+                self.step().map_err(failed)?;
                 let replaced = self.writer.scope.set(name, item.into());
                 before.get_or_insert(replaced);
                 self.run(body)?;

@@ -4,11 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::failure::BuildReason;
-use super::value::ValueError;
 use crate::mib::{InstanceError, NameError};
 use crate::text::docsis::ReadReason;
 use crate::value::OidError;
-use crate::wire::tlv::conform::Mismatch;
 
 /// A place in a template. Displays as `file:line:column`; lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,12 +72,6 @@ pub enum TemplateReason {
     /// The instance of an object.
     #[error(transparent)]
     Instance(#[from] InstanceError),
-    /// A constant value.
-    #[error(transparent)]
-    Value(#[from] ValueError),
-    /// A value that its object does not take.
-    #[error(transparent)]
-    Mismatch(#[from] Mismatch),
     /// A value type that its object does not take.
     #[error("{object} takes {takes}, not {found}")]
     Type {
@@ -94,8 +86,13 @@ pub enum TemplateReason {
     #[error("no TLV '{0}' is known here; write its number and type: tlv 99 hex 00")]
     Tlv(String),
     /// A statement that is wrong for every device.
-    #[error(transparent)]
-    Constant(BuildReason),
+    #[error("{attribute}: {reason}")]
+    Constant {
+        /// What it sets: a MIB object or a TLV.
+        attribute: String,
+        /// Why it is wrong.
+        reason: BuildReason,
+    },
     /// A text in the language of the `docsis` encoder.
     #[error(transparent)]
     Docsis(#[from] ReadReason),

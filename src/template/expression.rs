@@ -6,9 +6,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use minijinja::{Environment, Expression, UndefinedBehavior, Value};
+use minijinja::{Environment, Expression, Value};
 
+use super::bounds::{self, MOST_OF_A_VALUE};
 use super::intern::Interner;
+use super::product::without_products;
 use super::quick::Quick;
 use super::scope::{Scope, Val};
 
@@ -27,6 +29,9 @@ pub enum ExpressionError {
     /// A variable has none, and no default.
     #[error("'{0}' is not defined")]
     Undefined(String),
+    /// A text grows beyond every value that a file has a place for; it is cut to 60 characters here.
+    #[error("the text '{0}…' is longer than {MOST_OF_A_VALUE} octets")]
+    TooLong(String),
     /// Anything else.
     #[error("'{expression}': {error}")]
     Failed {
@@ -37,14 +42,10 @@ pub enum ExpressionError {
     },
 }
 
-/// Where expressions are compiled and run: minijinja's own filters and tests, undefined values are errors.
+/// Where expressions are compiled and run.
 fn environment() -> &'static Environment<'static> {
     static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
-    ENVIRONMENT.get_or_init(|| {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment
-    })
+    ENVIRONMENT.get_or_init(bounds::environment)
 }
 
 /// Words that look like names and are literals or operators.
@@ -67,7 +68,7 @@ impl Expr {
         let whole = match quick {
             Some(Quick::Name(_)) => None,
             _ => {
-                let compiled = environment().compile_expression_owned(text.to_owned());
+                let compiled = environment().compile_expression_owned(without_products(text).into_owned());
                 Some(Box::new(compiled.map_err(|error| {
                     error.detail().unwrap_or("not an expression").to_owned()
                 })?))
@@ -93,7 +94,8 @@ impl Expr {
         let Some(whole) = &self.whole else {
             return Err(undefined());
         };
-        match whole.eval(scope.as_object()) {
+        let object = scope.as_object();
+        match bounds::within(&mut scope.left, || whole.eval(object)) {
             Ok(value) if value.is_undefined() => Err(undefined()),
             Ok(value) => Ok(value.into()),
             Err(error) => Err(ExpressionError::Failed {
@@ -146,6 +148,9 @@ impl Text {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
                 Piece::Expr(expression) => expression.eval_text(scope, out)?,
+            }
+            if out.len() > MOST_OF_A_VALUE {
+                return Err(ExpressionError::TooLong(out.chars().take(60).collect()));
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::value::Oid;
 use crate::wire::tlv::conform::Mismatch;
 use crate::wire::tlv::{EncodeError, MicError, TypedError};
 
-/// The statements that one build runs, at most: a file of usual size takes some hundred.
+/// The statements that one build runs and the turns of its loops, at most: a file of usual size takes some hundred.
 pub(super) const MOST_STATEMENTS: usize = 100_000;
 /// The octets of a file, at most: what TFTP and the devices that are known take is a fraction of it.
 pub(super) const MOST_OCTETS: usize = 4 << 20;
@@ -110,7 +110,7 @@ pub enum BuildReason {
         limit: usize,
     },
     /// The build has no end in sight.
-    #[error("more than {MOST_STATEMENTS} statements were run")]
+    #[error("more than {MOST_STATEMENTS} statements and turns of loops were run")]
     Endless,
     /// The file has no end in sight.
     #[error("the file is larger than {MOST_OCTETS} octets")]

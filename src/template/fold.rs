@@ -40,9 +40,9 @@ pub(super) fn fold(statements: Vec<Statement>, kind: FileKind, nested: bool) -> 
 
 /// The octets of a statement; `None` where they depend on the device.
 fn octets(action: &Action, place: &Place, kind: FileKind, nested: bool) -> Result<Option<Run>, TemplateError> {
-    let wrong = |(place, _, reason)| TemplateError {
+    let wrong = |(place, attribute, reason)| TemplateError {
         place,
-        reason: TemplateReason::Constant(reason),
+        reason: TemplateReason::Constant { attribute, reason },
     };
     if let Action::Group(number, body) = action {
         let [] = body.as_slice() else {
@@ -57,7 +57,7 @@ fn octets(action: &Action, place: &Place, kind: FileKind, nested: bool) -> Resul
             };
             let group = run
                 .within(*number, kind)
-                .map_err(|reason| wrong((place.clone(), String::new(), reason)))?;
+                .map_err(|reason| wrong((place.clone(), format!("TLV {number}"), reason)))?;
             return Ok(Some(group));
         };
         return Ok(Some(Run::default().within(*number, kind).unwrap_or_default()));

@@ -5,6 +5,7 @@
 //! becomes a compiled expression. Building a device's file then parses no template and does no I/O: it appends to one
 //! buffer.
 
+mod bounds;
 mod build;
 mod context;
 mod declare;
@@ -25,6 +26,7 @@ mod naming;
 mod object;
 mod overrides;
 mod parse;
+mod product;
 mod quick;
 mod scope;
 mod serve;

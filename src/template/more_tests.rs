@@ -226,7 +226,10 @@ fn mistakes_in_the_head_and_in_names_are_found_when_a_library_is_loaded() {
             "file cable-modem\ntlv MaxCPU 1",
             "t:2:5: no TLV 'MaxCPU' is known here; write its number and type: tlv 99 hex 00",
         ),
-        ("file cable-modem\ntlv MaxCPE 0", "t:2:5: 0 is not within 1 to 254"),
+        (
+            "file cable-modem\ntlv MaxCPE 0",
+            "t:2:5: TLV MaxCPE: 0 is not within 1 to 254",
+        ),
         (
             "file cable-modem\ntlv UsServiceFlow 0",
             "t:2:5: expected 'group' for a TLV that holds TLVs",
@@ -235,7 +238,7 @@ fn mistakes_in_the_head_and_in_names_are_found_when_a_library_is_loaded() {
         ("group 24", "t:1:1: this 'group' has no 'end'"),
         ("var x: number", "t:1:5: expected a type: text, integer,"),
         ("var x", "t:1:5: expected NAME: TYPE, or NAME: TYPE = EXPRESSION"),
-        ("receiver\naddress x\nend", "t:2:1: 'x' is no address"),
+        ("receiver\naddress x\nend", "t:2:1: receiver: 'x' is no address"),
     ] {
         let found = library(text).unwrap_err();
         assert!(found.starts_with(error), "{text}: {found}");

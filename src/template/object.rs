@@ -98,9 +98,13 @@ pub(super) fn check_constant(compiled: &VarBindLine, line: &Line<'_>) -> Result<
         return Ok(());
     };
     let syntax = compiled.object.as_ref().and_then(|object| object.syntax());
-    let value = compiled.kind.read(text, syntax).map_err(|error| line.wrong(error))?;
+    let wrong = |reason| {
+        let attribute = compiled.written.to_string();
+        line.wrong(TemplateReason::Constant { attribute, reason })
+    };
+    let value = compiled.kind.read(text, syntax).map_err(|error| wrong(error.into()))?;
     match syntax {
-        Some(syntax) => conforms(&value, syntax).map_err(|error| line.wrong(error)),
+        Some(syntax) => conforms(&value, syntax).map_err(|error| wrong(error.into())),
         None => Ok(()),
     }
 }

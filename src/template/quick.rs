@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bounds::MOST_OF_A_VALUE;
 use super::expression::is_name;
 use super::intern::Interner;
 use super::scope::{Scope, Val};
@@ -116,7 +117,7 @@ impl Quick {
                 }
                 _ => return None,
             },
-            Self::Filter(filter, inner) => filter.apply(inner.eval(scope)?)?,
+            Self::Filter(filter, inner) => made(filter.apply(inner.eval(scope)?)?, scope)?,
             Self::If(parts) => {
                 let (condition, then, otherwise) = &**parts;
                 let chosen = if condition.eval(scope)?.is_true() {
@@ -140,10 +141,24 @@ impl Quick {
             },
             Self::Replace(inner, from, to) => {
                 let value = inner.eval(scope)?;
-                Val::Owned(value.as_str()?.replace(&**from, to).into())
+                let text = value.as_str()?;
+                // At most that many are found.
+                let found = text.len() / from.len().max(1) + 1;
+                if found.saturating_mul(to.len()) > MOST_OF_A_VALUE {
+                    return None;
+                }
+                made(Val::Owned(text.replace(&**from, to).into()), scope)?
             }
         })
     }
+}
+
+/// A value that was made, where it is within bounds; minijinja says what is wrong with one that is not.
+fn made<'a>(value: Val<'a>, scope: &mut Scope<'a>) -> Option<Val<'a>> {
+    if let Val::Owned(text) = &value {
+        scope.made(text.len())?;
+    }
+    Some(value)
 }
 
 fn both<'a>(operator: Operator, left: &'a Quick, right: &'a Quick, scope: &mut Scope<'a>) -> Option<Val<'a>> {
@@ -172,11 +187,11 @@ fn both<'a>(operator: Operator, left: &'a Quick, right: &'a Quick, scope: &mut S
             let mut text = String::new();
             for side in [&first, &second] {
                 match side {
-                    Val::Other(_) | Val::Fields(_) | Val::Range(..) => return None,
+                    Val::Bool(_) | Val::Other(_) | Val::Fields(_) | Val::Range(..) => return None,
                     side => side.write(&mut text),
                 }
             }
-            Val::Owned(text.into())
+            made(Val::Owned(text.into()), scope)?
         }
         (Operator::Add, Val::Int(a), Val::Int(b)) => Val::Int(a.checked_add(*b)?),
         (Operator::Subtract, Val::Int(a), Val::Int(b)) => Val::Int(a.checked_sub(*b)?),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use minijinja::Value;
 
+use super::bounds::{MOST_OF_A_FILE, MOST_OF_A_VALUE};
 use super::context::{Context, Fields};
 use crate::model::Family;
 
@@ -99,6 +100,8 @@ pub(super) struct Scope<'a> {
     places: [u8; PLACES],
     /// The same for minijinja, where it was asked since the last change.
     object: Option<Value>,
+    /// The octets that expressions may still make.
+    pub(super) left: usize,
 }
 
 enum Source<'a> {
@@ -138,6 +141,7 @@ impl<'a> Scope<'a> {
             known: Vec::with_capacity(32),
             places: [0; PLACES],
             object: None,
+            left: MOST_OF_A_FILE,
         }
     }
 
@@ -148,6 +152,7 @@ impl<'a> Scope<'a> {
             known: Vec::new(),
             places: [0; PLACES],
             object: None,
+            left: MOST_OF_A_FILE,
         }
     }
 
@@ -158,6 +163,7 @@ impl<'a> Scope<'a> {
             known: Vec::new(),
             places: [0; PLACES],
             object: None,
+            left: MOST_OF_A_FILE,
         }
     }
 
@@ -220,6 +226,13 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Takes the octets of a text that was made from what is left; `None` where it is longer than that, or than a value
+    /// may be.
+    pub(super) fn made(&mut self, octets: usize) -> Option<()> {
+        self.left = self.left.checked_sub(octets)?;
+        (octets <= MOST_OF_A_VALUE).then_some(())
+    }
+
     fn find(&self, name: &str) -> Val<'a> {
         match self.source {
             Source::Context(context) => context_value(context, name),
@@ -243,6 +256,8 @@ impl<'a> Scope<'a> {
             all.insert(name, Value::from(value));
         }
         all.retain(|_, value| !value.is_undefined());
+        let texts = all.values().filter_map(Value::as_str);
+        self.left = self.left.saturating_sub(texts.map(str::len).sum());
         let object = Value::from_pairs(all);
         self.object = Some(object.clone());
         object

@@ -172,11 +172,11 @@ fn mistakes_are_found_when_a_library_is_loaded() {
         ),
         (
             "mib pktcEUEDevSipPort.0 unsigned 65536",
-            "t:1:34: 65536 is none of 0 to 65535",
+            "t:1:34: pktcEUEDevSipPort.0: 65536 is none of 0 to 65535",
         ),
         (
             "mib pktcEUEDevSipPort.0 unsigned x",
-            "t:1:34: 'x' is no number from 0 to 4294967295",
+            "t:1:34: pktcEUEDevSipPort.0: 'x' is no number from 0 to 4294967295",
         ),
         (
             "  mib pktcEUEDevOpDomain.1 string \"x",
@@ -271,7 +271,7 @@ fn a_build_that_fails_names_the_attribute() {
         ),
         (
             "for a in range(0, 10000)\nfor b in range(0, 10000)\nset c = 1\nend\nend",
-            "t:3:1: the file: more than 100000 statements were run",
+            "t:3:1: the file: more than 100000 statements and turns of loops were run",
         ),
     ] {
         let found = build(text, &[]).unwrap_err();
