@@ -133,6 +133,15 @@ impl MibDialect {
         }
     }
 
+    /// The arcs that all objects of this dialect begin with.
+    pub fn root(self) -> &'static [u32] {
+        let DialectOids {
+            enabled, enrollment, ..
+        } = self.oids();
+        let shared = enabled.iter().zip(*enrollment).take_while(|(a, b)| a == b).count();
+        enabled.get(..shared).unwrap_or_default()
+    }
+
     /// The dialect's name in settings and records.
     pub const fn as_str(self) -> &'static str {
         match self {

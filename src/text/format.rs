@@ -37,7 +37,11 @@ impl Format {
         if is_docsis(text) {
             return Self::Docsis;
         }
-        let yaml = |line: &str| line.starts_with("kind:") || line.starts_with("tlvs:");
+        let yaml = |line: &str| {
+            ["kind:", "tlvs:"]
+                .iter()
+                .any(|word| line.trim_start().starts_with(word))
+        };
         match text.lines().any(yaml) {
             true => Self::Yaml,
             false => Self::Text,

@@ -153,10 +153,15 @@ impl FormArgs {
 /// # Errors
 /// [`CliError`].
 pub fn encrypt(args: &EncryptArgs, as_json: bool) -> Result<(), CliError> {
-    let plain = input::content(&args.file)?;
+    let plain = input::octets(&args.file)?;
     // What a device cannot read in clear it cannot read decrypted.
     if FileKind::of(&plain) == FileKind::Device {
         DeviceFile::decode(&plain).map_err(|error| CliError::file(&args.file, error))?;
+    } else {
+        return Err(CliError::file(
+            &args.file,
+            "it is no device file, which begins with FE 01 01",
+        ));
     }
     let form = args.form.form();
     let key = match (&args.key_file, &args.new_key_file) {

@@ -80,9 +80,9 @@ pub fn dialect_of(file: &DeviceFile, asked: Option<MibDialect>) -> Result<MibDia
 /// # Errors
 /// [`CliError`]; [`CliError::Reported`] where the file holds a hash that is wrong.
 pub fn run(args: &Args, names: NamesRef<'_>, as_json: bool) -> Result<(), CliError> {
-    let octets = input::content(&args.file)?;
     let failed = |error: &dyn std::fmt::Display| CliError::file(&args.file, error);
     if let Some(to) = &args.output {
+        let octets = input::octets(&args.file)?;
         let mut file = DeviceFile::decode(&octets).map_err(|error| failed(&error))?;
         file.trailing.clear();
         let is_hash = |element: &crate::wire::tlv::Element| {
@@ -104,6 +104,8 @@ pub fn run(args: &Args, names: NamesRef<'_>, as_json: bool) -> Result<(), CliErr
             (true, false) => output::print(&format!("{}: {} octets\n", to.display(), octets.len())),
         };
     }
+    // What is delivered may be encrypted: its hash is that of any octets.
+    let octets = input::content(&args.file)?;
     let whole = FileHash::of(&octets, args.algorithm.into());
     let within = match FileKind::of(&octets) {
         FileKind::Device => within(&DeviceFile::decode(&octets).map_err(|error| failed(&error))?),

@@ -36,12 +36,36 @@ pub fn content(path: &Path) -> Result<Vec<u8>, CliError> {
     fs::read(path).map_err(|error| CliError::file(path, error))
 }
 
+/// The octets of a file for commands that are about octets: a text stands for some, and has none of its own.
+///
+/// # Errors
+/// [`CliError::Failed`].
+pub fn octets(path: &Path) -> Result<Vec<u8>, CliError> {
+    let content = filled(path)?;
+    match Format::of(&content) {
+        Format::Binary => Ok(content),
+        format => Err(CliError::file(
+            path,
+            format!("this is a file's {format} form: make its octets by hardline config encode"),
+        )),
+    }
+}
+
+/// The content of a file that has any.
+fn filled(path: &Path) -> Result<Vec<u8>, CliError> {
+    let content = content(path)?;
+    match content.is_empty() {
+        true => Err(CliError::file(path, "there is nothing in it")),
+        false => Ok(content),
+    }
+}
+
 /// Reads a file in whatever form it is.
 ///
 /// # Errors
 /// [`CliError::Failed`] with the place of the first mistake.
 pub fn read(path: &Path, names: &Names, dialect: Option<MibDialect>) -> Result<Input, CliError> {
-    let content = content(path)?;
+    let content = filled(path)?;
     let format = Format::of(&content);
     let wrong = |error: &dyn std::fmt::Display| CliError::Failed(format!("{}: {error}", path.display()));
     let resolver = Resolver::new(names, dialect);
@@ -121,6 +145,9 @@ pub fn write(path: &Path, octets: &[u8]) -> Result<(), CliError> {
         let mut out = std::io::stdout().lock();
         let written = out.write_all(octets).and_then(|()| out.flush());
         return written.map_err(|error| CliError::Failed(format!("standard output: {error}")));
+    }
+    if path.is_dir() {
+        return Err(CliError::file(path, "it is a folder"));
     }
     pki::write(path, octets, 0o644)
 }

@@ -13,7 +13,8 @@ use super::input::{self, Input, SecretArgs};
 use crate::mib::{MibDialect, dialect};
 use crate::settings::Settings;
 use crate::wire::tlv::{
-    DeviceFile, FileFlow, FileKind, Lint, Requirements, Severity, SharedSecrets, lint_device, lint_modem, realm_rows,
+    ConfigFile, DeviceFile, FileFlow, FileKind, Lint, Requirements, Severity, SharedSecrets, lint_device, lint_modem,
+    realm_rows,
 };
 
 /// Arguments of `hardline config lint`.
@@ -102,8 +103,16 @@ fn unreadable(path: &Path, error: &str) -> Lint {
 }
 
 fn lint(args: &Args, input: &Input, secrets: &SharedSecrets, names: NamesRef<'_>) -> Vec<Lint> {
-    if input.file.kind == FileKind::CableModem {
-        return lint_modem(&input.octets, &input.file, secrets, names);
+    // Whoever says what device it is for says that it is no modem's, even where it does not begin as it should.
+    let is_for_device =
+        args.flow.is_some() || args.mib.is_some() || args.realm.is_some() || args.organisation.is_some();
+    let as_device = match input.file.kind {
+        FileKind::CableModem if is_for_device => ConfigFile::decode_as(FileKind::Device, &input.octets).ok(),
+        _ => None,
+    };
+    let file = as_device.as_ref().unwrap_or(&input.file);
+    if file.kind == FileKind::CableModem {
+        return lint_modem(&input.octets, file, secrets, names);
     }
     let device = DeviceFile::decode(&input.octets).unwrap_or_default();
     // A file that sets no object of an MTA MIB is wrong in every dialect; the others of a row of files are looked at.
@@ -114,7 +123,7 @@ fn lint(args: &Args, input: &Input, secrets: &SharedSecrets, names: NamesRef<'_>
         realm: args.realm.as_deref(),
         organisation: args.organisation.as_deref(),
     };
-    lint_device(&input.file, requirements, names)
+    lint_device(file, requirements, names)
 }
 
 /// The flow that a file looks made for.

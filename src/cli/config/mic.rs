@@ -92,7 +92,7 @@ pub fn seal(
 /// # Errors
 /// [`CliError`]; [`CliError::Reported`] where a MIC is wrong or missing.
 pub fn run(args: &Args, settings: Option<&Settings>, as_json: bool) -> Result<(), CliError> {
-    let octets = input::content(&args.file)?;
+    let octets = input::octets(&args.file)?;
     let secrets = args.secrets.secrets(settings)?;
     let failed = |error: &dyn std::fmt::Display| CliError::file(&args.file, error);
     if let Some(to) = &args.output {

@@ -81,22 +81,15 @@ fn realm(file: &DeviceFile, requirements: Requirements<'_>, findings: &mut Vec<F
     }
     let mut ours = None;
     for row in &rows {
-        let incomplete = |what| Finding::RealmIncomplete {
-            row: row.index.iter().map(u32::to_string).collect::<Vec<_>>().join("."),
-            what,
-        };
-        match (&row.realm, &row.organisation) {
-            (None, _) => findings.push(incomplete("realm name")),
-            (_, None) => findings.push(incomplete("organisation name")),
-            (Some(realm), Some(organisation)) => {
-                if realm.bytes().any(|octet| octet.is_ascii_lowercase()) {
-                    findings.push(Finding::RealmCase(realm.clone()));
-                }
-                let expected = requirements
-                    .realm
-                    .is_none_or(|expected| expected.eq_ignore_ascii_case(realm));
-                ours = ours.or(expected.then_some(organisation));
+        findings.extend(row.incomplete());
+        if let (Some(realm), Some(organisation)) = (&row.realm, &row.organisation) {
+            if realm.bytes().any(|octet| octet.is_ascii_lowercase()) {
+                findings.push(Finding::RealmCase(realm.clone()));
             }
+            let expected = requirements
+                .realm
+                .is_none_or(|expected| expected.eq_ignore_ascii_case(realm));
+            ours = ours.or(expected.then_some(organisation));
         }
     }
     match (ours, requirements.realm, requirements.organisation) {
@@ -356,7 +349,9 @@ mod tests {
         let waiting = file([enabled(), domain, set("pktcEUEDevOpRowStatus", &[1], Value::Integer(5))]);
         assert_eq!(
             findings(&waiting, FileFlow::Hybrid),
-            ["Error: CL-PKTC-EUE-DEV-MIB::pktcEUEDevOpRowStatus.1 is 5; rows are created by createAndGo(4)"]
+            [
+                "Error: CL-PKTC-EUE-DEV-MIB::pktcEUEDevOpRowStatus.1 is createAndWait(5); rows are created by createAndGo(4)"
+            ]
         );
     }
 

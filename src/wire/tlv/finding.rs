@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::conform::Mismatch;
 use super::hash::BasicHashError;
+use crate::mib::MibDialect;
 
 /// The provisioning flow that a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -105,7 +106,7 @@ pub enum Finding {
     #[error("{0} is set, and its row has no {1}")]
     RowWithoutStatus(String, String),
     /// A row is created in a way that devices need not support.
-    #[error("{object} is {found}; rows are created by createAndGo(4)")]
+    #[error("{object} is {}; rows are created by createAndGo(4)", row_status(*found))]
     RowStatus {
         /// The RowStatus instance.
         object: String,
@@ -138,6 +139,29 @@ pub enum Finding {
     /// TLV 64 for a variable binding that TLV 11 has room for.
     #[error("{0} stands in TLV 64 and has room in TLV 11")]
     LongWithoutNeed(String),
+    /// An object of the MTA MIB of other devices.
+    #[error("{object} is of the {found} MIB; the device has the {expected} MIB")]
+    OtherDialect {
+        /// The instance.
+        object: String,
+        /// The MIB that it is of.
+        found: MibDialect,
+        /// The device's.
+        expected: MibDialect,
+    },
+    /// Users (IMPUs) have no row of a table that they need to register.
+    #[error("there are users (pktcEUEUsrIMPUTable) and no row of {0}")]
+    UserWithout(&'static str),
+    /// A row refers to one that is not there.
+    #[error("{object} is for row {row} of {table}, and the file has none")]
+    NoSuchRow {
+        /// The instance that refers to it.
+        object: String,
+        /// The table of the other row.
+        table: &'static str,
+        /// Its index.
+        row: u32,
+    },
     /// A secret in a file that nobody encrypts.
     #[error("{0} stands in clear in a file of the {1} flow")]
     SecretInClear(String, FileFlow),
@@ -157,8 +181,25 @@ impl Finding {
             | Self::NoOui
             | Self::ReceiverWithoutAddress
             | Self::LongWithoutNeed(_)
+            | Self::OtherDialect { .. }
+            | Self::UserWithout(_)
+            | Self::NoSuchRow { .. }
             | Self::SecretInClear(..) => Severity::Warning,
             _ => Severity::Error,
         }
     }
+}
+
+/// A RowStatus with its label (RFC 2579).
+fn row_status(number: i32) -> String {
+    let label = match number {
+        1 => "active",
+        2 => "notInService",
+        3 => "notReady",
+        4 => "createAndGo",
+        5 => "createAndWait",
+        6 => "destroy",
+        _ => return number.to_string(),
+    };
+    format!("{label}({number})")
 }

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use super::advice::{advise, object_of};
 use super::check::{Requirements, check_device_file};
 use super::dictionary::Form;
 use super::error::TlvPath;
 use super::file::{DeviceFile, Element};
 use super::finding::{Finding, Severity};
 use super::tree::{ConfigFile, Place, Tlv};
-use crate::mib::Names;
+use crate::mib::{MibDialect, Names, dialect};
 
 /// The longest value that MULPI allows in a TLV, in octets (Annex D.1.1).
 const LONGEST_VALUE: usize = 254;
@@ -95,7 +96,9 @@ pub fn lint_device(file: &ConfigFile, requirements: Requirements<'_>, names: &Na
     let octets = file.encode().unwrap_or_default();
     match DeviceFile::decode(&octets) {
         Ok(device) => {
-            for finding in check_device_file(&device, requirements, names) {
+            let mut findings = check_device_file(&device, requirements, names);
+            findings.extend(advise(&device, requirements, names));
+            for finding in findings {
                 let at = element_of(&finding, &device, names);
                 linter.element(at, finding.severity(), finding.to_string());
             }
@@ -132,6 +135,17 @@ fn element_of(finding: &Finding, file: &DeviceFile, names: &Names) -> Option<usi
         | Finding::Value { object, .. }
         | Finding::LongWithoutNeed(object)
         | Finding::SecretInClear(object, _) => of_object(object, 0),
+        Finding::Hash(_) | Finding::HashNotLast => position(&|element| {
+            let hash = |dialect: &MibDialect| dialect::oid(dialect.oids().prov_config_hash);
+            let varbind = element.as_varbind();
+            varbind.is_some_and(|varbind| MibDialect::ALL.iter().any(|dialect| hash(dialect) == varbind.name))
+        }),
+        Finding::RealmIncomplete { row, .. } => {
+            position(&|element| is_of_realm(element, names, &|index, _| index == row))
+        }
+        Finding::RealmCase(found) | Finding::OtherOrganisation { found, .. } => {
+            position(&|element| is_of_realm(element, names, &|_, text| text == found.as_bytes()))
+        }
         Finding::UnknownTlv(kind) => {
             position(&|element| element.kind() == *kind && matches!(element, Element::Unknown { .. }))
         }
@@ -142,8 +156,21 @@ fn element_of(finding: &Finding, file: &DeviceFile, names: &Names) -> Option<usi
             matches!(element, Element::NotificationReceiver(receiver)
                 if !receiver.settings.iter().any(|setting| matches!(setting.kind(), 1 | 8)))
         }),
-        _ => None,
+        other => object_of(other).and_then(|object| of_object(object, 0)),
     }
+}
+
+/// Whether an element is a cell of the realm table with this index and text.
+fn is_of_realm(element: &Element, names: &Names, test: &dyn Fn(&str, &[u8]) -> bool) -> bool {
+    let Some(varbind) = element.as_varbind() else {
+        return false;
+    };
+    let Some((object, index)) = names.lookup(&varbind.name) else {
+        return false;
+    };
+    let index: Vec<String> = index.iter().map(u32::to_string).collect();
+    let text = varbind.value.as_octets().unwrap_or_default();
+    object.name.starts_with("pktcMtaDevRealm") && test(&index.join("."), text)
 }
 
 /// Values that are none of their TLV, or out of their limits, and TLVs that the dictionary does not have.
@@ -211,7 +238,6 @@ fn what(form: Form) -> &'static str {
 mod tests {
     use super::super::{CmtsMicList, FileFlow, FileKind, SharedSecret, SharedSecrets, lint_modem};
     use super::*;
-    use crate::mib::MibDialect;
     use crate::value::unhex;
 
     fn modem(settings: &str) -> Vec<String> {

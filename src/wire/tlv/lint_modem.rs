@@ -61,14 +61,18 @@ fn mandatory(file: &ConfigFile, linter: &mut Linter<'_>) {
 }
 
 fn unknown(linter: &mut Linter<'_>) {
-    let unknown: Vec<Place> = linter
+    let unknown: Vec<(Place, u8)> = linter
         .places
         .iter()
         .filter(|(place, tlv)| place.definition.is_none() && tlv.body != Body::Mark)
-        .map(|(place, _)| *place)
+        .map(|(place, tlv)| (*place, tlv.kind))
         .collect();
-    for place in unknown {
-        linter.at(place, Severity::Warning, "no TLV of a cable modem's file has this type");
+    for (place, kind) in unknown {
+        let message = match kind {
+            254 => "no TLV of a cable modem's file has this type; the file of an eUE or eMTA begins with FE 01 01",
+            _ => "no TLV of a cable modem's file has this type",
+        };
+        linter.at(place, Severity::Warning, message);
     }
 }
 

@@ -7,6 +7,7 @@
 //! A cable modem's file (§8) is a row of TLVs that ends in its two message integrity checks and `FF`; [`ConfigFile`]
 //! holds a file of either kind as a tree, and the [`Definition`]s say what its TLVs mean.
 
+mod advice;
 mod bootstrap;
 pub mod check;
 pub mod cipher;

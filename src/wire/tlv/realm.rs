@@ -1,6 +1,7 @@
 //! The conceptual row of the realm table that a secure-flow file must hold: the realm and its organisation
 //! (fact sheet provisioning §1.5 and §3.2, CERTAIN for the IETF and CableLabs MIBs).
 
+use super::finding::Finding;
 use super::{DeviceFile, Element};
 use crate::mib::MibDialect;
 use crate::value::{Oid, Realm};
@@ -52,6 +53,20 @@ pub struct RealmRow {
     pub realm: Option<String>,
     /// The organisation's name.
     pub organisation: Option<String>,
+}
+
+impl RealmRow {
+    /// What it lacks: a device refuses a realm without its organisation, and the other way round.
+    pub(super) fn incomplete(&self) -> Option<Finding> {
+        let what = match (&self.realm, &self.organisation) {
+            (None, _) => "realm name",
+            (_, None) => "organisation name",
+            (Some(_), Some(_)) => return None,
+        };
+        let index: Vec<String> = self.index.iter().map(u32::to_string).collect();
+        let row = index.join(".");
+        Some(Finding::RealmIncomplete { row, what })
+    }
 }
 
 /// The variable bindings of a realm's row: name (where it is no index), organisation, createAndGo. Tables with a
