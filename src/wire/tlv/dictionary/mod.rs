@@ -10,6 +10,7 @@ mod extension;
 mod flow;
 mod l2vpn;
 mod management;
+mod registration;
 mod top;
 
 use super::kind::FileKind;

@@ -1,7 +1,9 @@
 //! The TLVs of which a file consists.
 
 use super::extension::{TOP_EXTENSION, VENDOR};
-use super::{Definition, Form, capability, classifier, flag, flow, group, hex, mac, management, text, u8, u16, u32};
+use super::{
+    Definition, Form, capability, classifier, flag, flow, group, hex, mac, management, registration, text, u8, u16, u32,
+};
 
 /// Something longer that TLVs of one type carry in pieces.
 const fn fragment(kind: u8, name: &'static str, title: &'static str) -> Definition {
@@ -126,17 +128,42 @@ pub(super) const CABLE_MODEM: &[Definition] = &[
         "Downstream Unencrypted Traffic (DUT) Filtering",
         management::UNENCRYPTED,
     ),
-    hex(
+    group(
         46,
         "TransmitChannelConfiguration",
         "Transmit Channel Configuration (TCC)",
+        registration::TRANSMIT_CHANNEL,
     )
     .ours(),
-    hex(47, "SIDClusterAssignment", "Service Flow SID Cluster Assignment").ours(),
-    hex(48, "ReceiveChannelProfile", "Receive Channel Profile").ours(),
-    hex(49, "ReceiveChannelConfiguration", "Receive Channel Configuration").ours(),
-    hex(50, "DSIDEncodings", "DSID Encodings").ours(),
-    hex(51, "SecurityAssociation", "Security Association Encoding").ours(),
+    group(
+        47,
+        "SIDClusterAssignment",
+        "Service Flow SID Cluster Assignment",
+        registration::SID_CLUSTER,
+    )
+    .ours(),
+    group(
+        48,
+        "ReceiveChannelProfile",
+        "Receive Channel Profile",
+        registration::RECEIVE_PROFILE,
+    )
+    .ours(),
+    group(
+        49,
+        "ReceiveChannelConfiguration",
+        "Receive Channel Configuration",
+        registration::RECEIVE_CONFIGURATION,
+    )
+    .ours(),
+    group(50, "DSIDEncodings", "DSID Encodings", registration::DSID).ours(),
+    group(
+        51,
+        "SecurityAssociation",
+        "Security Association Encoding",
+        registration::SECURITY_ASSOCIATION,
+    )
+    .ours(),
     u16(52, "InitializingChannelTimeout", "Initializing Channel Timeout").ours(),
     group(
         53,
