@@ -6,7 +6,7 @@
 mod support;
 
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hardline::model::Flow;
@@ -17,6 +17,7 @@ use hardline::value::hex;
 use hardline::wire::snmp::ProvisioningState;
 use support::bootstrap::text;
 use support::client::{Eue, World, register, tftp_from};
+use support::peers::Process;
 use support::server::Server;
 
 /// pktcEUECBData.0 and pktcEUECBEnable.0.
@@ -25,7 +26,7 @@ const ENABLE: &str = ".1.3.6.1.4.1.4491.2.2.10.3.1.1.7.0";
 
 /// An `snmpd` in the place of a device.
 struct Device {
-    process: Child,
+    _process: Process,
     folder: tempfile::TempDir,
     address: SocketAddr,
 }
@@ -40,23 +41,9 @@ impl Device {
         let file = folder.path().join("snmpd.conf");
         let objects = format!("override -rw {DATA} octet_str \"\"\noverride -rw {ENABLE} integer 2\n");
         std::fs::write(&file, format!("{access}rocommunity look\n{objects}")).unwrap();
-        let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let process = Command::new("/usr/sbin/snmpd")
-            .args(["-f", "-Lo", "-C", "-c"])
-            .arg(&file)
-            .arg("-p")
-            .arg(folder.path().join("pid"))
-            .arg(format!("udp:{address}"))
-            .env("SNMP_PERSISTENT_DIR", &persistent)
-            .env("SNMPCONFPATH", folder.path())
-            .env("MIBS", "")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .expect("snmpd (Debian package snmpd)");
+        let _process = support::snmpd::start(folder.path(), &persistent, address);
         let device = Self {
-            process,
+            _process,
             folder,
             address,
         };
@@ -75,13 +62,6 @@ impl Device {
         get.args(["-v2c", "-c", "look", "-t", "1", "-r", "0", "-On"]);
         get.arg(self.address.to_string()).arg(object).env("MIBS", "");
         text(get.output().expect("snmpget (Debian package snmp)"))
-    }
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

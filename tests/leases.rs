@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use hardline::settings::Service;
 use serde_json::{Value, json};
 use support::fetch::{http, tftp};
+use support::peers::free_port;
 use support::server::{Server, hardline};
 
 const SHARED: &[u8] = b"firmware, which anybody may have";
@@ -369,11 +370,6 @@ fn mark_serves_and_reports_and_each_class_has_its_own_mode() {
         });
     }
     server.assert_unhurt();
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// The status and the JSON document of a request to the admin API.

@@ -4,11 +4,11 @@ mod support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hardline::settings::Service;
+use support::fetch::answer;
 use support::peers::{MariaDb, PASSWORD, Postgres, wait_for};
 use support::server::Server;
 
@@ -31,14 +31,7 @@ fn asking(table: &str) -> Server {
 
 /// What curl gets under a name: the status and the octets.
 fn fetch(server: &Server, name: &str) -> (u16, Vec<u8>) {
-    let url = format!("http://{}/{name}", server.v4(Service::Http));
-    let out = Command::new("curl")
-        .args(["-s", "-w", "%{http_code}", &url])
-        .output()
-        .expect("curl");
-    let (body, status) = out.stdout.split_at(out.stdout.len() - 3);
-    let status = std::str::from_utf8(status).expect("digits");
-    (status.parse().expect("a status"), body.to_vec())
+    answer(server.v4(Service::Http), name)
 }
 
 /// The file of eight modems at most, gold, with a server.

@@ -1,10 +1,11 @@
 //! net-snmp judges the SNMP engine: its `snmpinform` and `snmpget` as the peers of our authoritative side, its `snmpd`
 //! as the agent that takes our requests. Needs the Debian packages `snmp` and `snmpd`.
 
+mod support;
+
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -18,6 +19,8 @@ use hardline::wire::snmp::{
     VarBind, Verdict, encode_discovery, encode_request, encode_response, encode_v2c, parse, process, process_reply,
     read_plain_report,
 };
+
+use support::peers::Process;
 
 const SYS_DESCR: &str = "1.3.6.1.2.1.1.1.0";
 const SYS_CONTACT: &str = "1.3.6.1.2.1.1.4.0";
@@ -274,7 +277,7 @@ fn snmpget_and_snmpset_v3_read_our_response() {
 
 /// An `snmpd` on a free port of the loopback, which lives as long as this value.
 struct Agent {
-    process: Child,
+    _process: Process,
     folder: tempfile::TempDir,
     address: SocketAddr,
 }
@@ -288,23 +291,9 @@ impl Agent {
              rwuser md5des authpriv\nrwuser shaaes authpriv\nrwcommunity private 127.0.0.1\n";
         std::fs::write(path("snmpd.conf"), configuration).unwrap();
         let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let log = std::fs::File::create(path("log")).unwrap();
-        let process = Command::new(snmpd())
-            .args(["-f", "-Lo", "-C", "-c"])
-            .arg(path("snmpd.conf"))
-            .arg("-p")
-            .arg(path("pid"))
-            .arg(format!("udp:{address}"))
-            .env("SNMP_PERSISTENT_DIR", folder.path())
-            .env("SNMPCONFPATH", folder.path())
-            .env("MIBS", "")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap_or_else(|error| panic!("snmpd (Debian package snmpd): {error}"));
+        let _process = support::snmpd::start(folder.path(), folder.path(), address);
         let agent = Self {
-            process,
+            _process,
             folder,
             address,
         };
@@ -334,19 +323,6 @@ impl Agent {
         socket.set_read_timeout(Some(patience)).unwrap();
         socket
     }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn snmpd() -> PathBuf {
-    // Debian keeps it off an ordinary user's path.
-    let usual = PathBuf::from("/usr/sbin/snmpd");
-    if usual.exists() { usual } else { PathBuf::from("snmpd") }
 }
 
 /// Our manager: sends requests to an agent and waits for the answer.

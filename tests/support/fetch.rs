@@ -13,6 +13,16 @@ pub fn http(from: &str, server: SocketAddr, path: &str) -> Result<Vec<u8>, &'sta
     curl(from, &format!("http://{server}/{path}"), &["--fail", "--path-as-is"])
 }
 
+/// Fetches by HTTP whatever the answer is: its status and its body.
+pub fn answer(server: SocketAddr, path: &str) -> (u16, Vec<u8>) {
+    let url = format!("http://{server}/{path}");
+    let out = Command::new("curl").args(["-s", "-w", "%{http_code}", &url]).output();
+    let out = out.expect("curl").stdout;
+    let (body, status) = out.split_at(out.len() - 3);
+    let status = std::str::from_utf8(status).expect("digits");
+    (status.parse().expect("a status"), body.to_vec())
+}
+
 fn curl(from: &str, url: &str, more: &[&str]) -> Result<Vec<u8>, &'static str> {
     let interface = match from.parse::<IpAddr>() {
         Ok(address) => format!("host!{address}"),

@@ -6,10 +6,12 @@ pub mod bootstrap;
 pub mod capture;
 pub mod client;
 pub mod crl;
+pub mod dhcp;
 pub mod fetch;
 pub mod files;
 pub mod lossy;
 pub mod peers;
 pub mod server;
+pub mod snmpd;
 
 pub use capture::{Capture, assert_well_formed, field};

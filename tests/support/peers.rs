@@ -72,7 +72,8 @@ fn folder(user: &str) -> tempfile::TempDir {
 pub struct Process(Option<Child>);
 
 impl Process {
-    fn start(command: &mut Command, log: &Path) -> Self {
+    /// Starts it; what it writes is added to `log`.
+    pub fn start(command: &mut Command, log: &Path) -> Self {
         let file = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -200,6 +201,25 @@ impl Postgres {
         run(self.psql(database).arg("-f").arg(file));
     }
 
+    /// From now on it has a certificate, and its user `hardline` comes by TLS alone.
+    pub fn encrypt(&self, certificate: &Path, key: &Path) {
+        let data = self.folder.path().join("data");
+        for (from, to) in [(certificate, "server.crt"), (key, "server.key")] {
+            let to = data.join(to);
+            run(Command::new("install").args(["-m", "600"]).arg(from).arg(&to));
+            if is_root() {
+                run(Command::new("chown").arg("postgres").arg(&to));
+            }
+        }
+        let rules = "host all postgres 127.0.0.1/32 trust\nhostssl all hardline 127.0.0.1/32 scram-sha-256\n";
+        std::fs::write(data.join("pg_hba.conf"), rules).expect("pg_hba.conf");
+        self.sql("postgres", "ALTER SYSTEM SET ssl = on");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        wait_for("PostgreSQL with TLS", || {
+            self.sql("postgres", "SHOW ssl").trim() == "on"
+        });
+    }
+
     /// Ends it as a power failure would.
     pub fn kill(&mut self) {
         self.process.kill();
@@ -258,6 +278,19 @@ impl MariaDb {
     }
 
     fn serve(folder: &Path, port: u16) -> Process {
+        Self::serve_with(folder, port, &[])
+    }
+
+    /// Starts it anew with a certificate and its key: files that its user can read.
+    pub fn encrypt(&mut self, certificate: &Path, key: &Path) {
+        self.process.kill();
+        let options =
+            [("cert", certificate), ("key", key)].map(|(option, file)| format!("--ssl-{option}={}", file.display()));
+        self.process = Self::serve_with(self.folder.path(), self.port, &options);
+        self.wait();
+    }
+
+    fn serve_with(folder: &Path, port: u16, more: &[String]) -> Process {
         let mut serve = Command::new("mariadbd");
         serve.args([
             "--no-defaults",
@@ -265,6 +298,7 @@ impl MariaDb {
             "--skip-name-resolve",
             "--innodb-flush-log-at-trx-commit=0",
         ]);
+        serve.args(more);
         if is_root() {
             serve.arg("--user=mysql");
         }

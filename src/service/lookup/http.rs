@@ -6,6 +6,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 
 use super::LONGEST;
+use super::piece::{Piece, names};
 use crate::template::{Fields, Scalar};
 
 /// The largest answer, in octets.
@@ -16,13 +17,6 @@ const LARGEST: usize = 64 << 10;
 pub(super) struct HttpSource {
     client: Client<HttpConnector, Empty<Bytes>>,
     pieces: Vec<Piece>,
-}
-
-/// A piece of a URL: text, or the name of a value.
-#[derive(Debug, PartialEq, Eq)]
-enum Piece {
-    Text(String),
-    Name(String),
 }
 
 impl HttpSource {
@@ -46,11 +40,7 @@ impl HttpSource {
 
     /// The names of the values, in their order.
     pub fn names(&self) -> Vec<&str> {
-        let named = self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Name(name) => Some(name.as_str()),
-            Piece::Text(_) => None,
-        });
-        named.collect()
+        names(&self.pieces)
     }
 
     /// The answer for these values; no fields where there is no such thing.

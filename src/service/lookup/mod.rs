@@ -2,6 +2,7 @@
 //! a file is built, within a time limit, and answers are kept for a while.
 
 mod http;
+mod piece;
 mod sql;
 
 use std::collections::{BTreeMap, HashMap};
