@@ -3,13 +3,13 @@
 //! Values are written into a query as literals, which the database gives the type that the query compares them with
 //! (`inet`, `macaddr`, a number, text). Rows come as text, so that every column type that has a text form can be read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow};
+use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow, MySqlSslMode};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, Column, ConnectOptions, Database as Dialect, Executor, Pool, Row as _, TypeInfo, ValueRef};
 
@@ -43,6 +43,15 @@ pub(super) enum DatabaseError {
     Content(sqlx::Error),
 }
 
+/// What a database is reached with, besides its URL.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Access {
+    /// The password, which goes before that of the URL.
+    pub password: Option<String>,
+    /// A file with the CA's certificate: the connection is encrypted then, and the server's name is the certificate's.
+    pub ca_file: Option<PathBuf>,
+}
+
 /// How a database is used.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Usage {
@@ -67,17 +76,22 @@ pub(super) fn password(path: &Path) -> Result<String, String> {
 }
 
 impl Database {
-    /// The database of a URL; a password goes before that of the URL.
+    /// The database of a URL.
     ///
     /// # Errors
-    /// What is wrong with the URL.
-    pub fn new(url: &str, password: Option<String>, usage: Usage) -> Result<Self, String> {
+    /// What is wrong with the URL or the CA's file.
+    pub fn new(url: &str, access: Access, usage: Usage) -> Result<Self, String> {
+        let Access { password, ca_file } = access;
+        if let Some(path) = &ca_file {
+            std::fs::read(path).map_err(|error| format!("ca_file: {}: {error}", path.display()))?;
+        }
         let most = usage.connections;
         // The asker's own limit ends a question; the pool's is for a connection that nobody waits for any more.
         let wait = usage.timeout.max(Duration::from_secs(1));
         // A URL may hold a password: what is wrong with it is said without it.
         let wrong = |error: sqlx::Error| format!("url: {error}");
         match url.split(':').next().unwrap_or_default() {
+            "sqlite" if ca_file.is_some() => Err("ca_file: sqlite has no connection to encrypt".to_owned()),
             "sqlite" => {
                 let options = SqliteConnectOptions::from_str(url).map_err(wrong)?;
                 let options = options.read_only(true).busy_timeout(usage.timeout);
@@ -95,6 +109,9 @@ impl Database {
                 if let Some(password) = password {
                     options = options.password(&password);
                 }
+                if let Some(path) = ca_file {
+                    options = options.ssl_mode(PgSslMode::VerifyFull).ssl_root_cert(path);
+                }
                 let pool = PgPoolOptions::new().max_connections(most).acquire_timeout(wait);
                 Ok(Self::Postgres(
                     pool.connect_lazy_with(options.disable_statement_logging()),
@@ -104,6 +121,9 @@ impl Database {
                 let mut options = MySqlConnectOptions::from_str(url).map_err(wrong)?;
                 if let Some(password) = password {
                     options = options.password(&password);
+                }
+                if let Some(path) = ca_file {
+                    options = options.ssl_mode(MySqlSslMode::VerifyIdentity).ssl_ca(path);
                 }
                 let pool = MySqlPoolOptions::new().max_connections(most).acquire_timeout(wait);
                 Ok(Self::MySql(pool.connect_lazy_with(options.disable_statement_logging())))

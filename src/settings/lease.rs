@@ -71,6 +71,10 @@ pub struct LeaseSource {
     /// A file with the password of the control agent's or the database's user, on its first line.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
+    /// `kea-sql` and `sql`: a file with the certificate of the CA that the database's is signed by. The connection is
+    /// encrypted then, and nothing else is accepted.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     /// `kea` and `kea-sql`: the class of a lease, by the number of its subnet.
     #[serde(default)]
     pub classes: BTreeMap<String, String>,
@@ -101,9 +105,14 @@ impl LeaseSource {
 
     /// Its paths, which are relative to the settings' folder.
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        [&mut self.socket4, &mut self.socket6, &mut self.password_file]
-            .into_iter()
-            .flatten()
+        let Self {
+            socket4,
+            socket6,
+            password_file,
+            ca_file,
+            ..
+        } = self;
+        [socket4, socket6, password_file, ca_file].into_iter().flatten()
     }
 
     /// What is wrong with it beyond single keys: the key, the problem and the remedy.
@@ -115,6 +124,7 @@ impl LeaseSource {
             ("url", self.url.is_some(), &[Kea, KeaSql, Sql]),
             ("user", self.user.is_some(), &[Kea]),
             ("password_file", self.password_file.is_some(), &[Kea, KeaSql, Sql]),
+            ("ca_file", self.ca_file.is_some(), &[KeaSql, Sql]),
             ("classes", !self.classes.is_empty(), &[Kea, KeaSql]),
             ("by_address", self.by_address.is_some(), &[Sql]),
             ("by_mac", self.by_mac.is_some(), &[Sql]),

@@ -47,6 +47,13 @@ pub struct LookupSettings {
     /// The URL of a database: `sqlite:`, `postgres:` or `mysql:`.
     #[serde(default)]
     pub sql: Option<String>,
+    /// A file with the password of the database's user, on its first line.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// A file with the certificate of the CA that the database's is signed by. The connection is encrypted then, and
+    /// nothing else is accepted.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     /// The query, with `:name` where a value belongs.
     #[serde(default)]
     pub query: Option<String>,
@@ -65,6 +72,13 @@ pub struct LookupSettings {
     /// Whether a file is made without it where the other system does not answer.
     #[serde(default)]
     pub optional: bool,
+}
+
+impl LookupSettings {
+    /// Its paths, which are relative to the settings' folder.
+    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [&mut self.password_file, &mut self.ca_file].into_iter().flatten()
+    }
 }
 
 fn timeout() -> Duration {

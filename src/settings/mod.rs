@@ -219,6 +219,7 @@ impl Settings {
             .chain(&mut self.mib.path)
             .chain(&mut self.profile.candidates)
             .chain(self.lease_source.iter_mut().flat_map(LeaseSource::paths))
+            .chain(self.lookup.values_mut().flat_map(LookupSettings::paths))
             .chain(&mut self.cable_modem.secrets)
             .chain(self.cable_modem.cmts.iter_mut().flat_map(|cmts| &mut cmts.secrets));
         for path in single.into_iter().chain(lists) {

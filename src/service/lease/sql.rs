@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 
-use super::super::database::{Database, DatabaseError, Usage, password};
+use super::super::database::{Access, Database, DatabaseError, Usage, password};
 use super::cell::{self, Row};
 use super::source::{Key, LeaseSource, SourceError, newest};
 use crate::model::Lease;
@@ -55,13 +55,16 @@ impl SqlSource {
         shape: fn(&mut Row, &Described),
     ) -> Result<Self, String> {
         let url = described.url.as_deref().unwrap_or_default();
-        let password = described.password_file.as_deref().map(password).transpose()?;
+        let access = Access {
+            password: described.password_file.as_deref().map(password).transpose()?,
+            ca_file: described.ca_file.clone(),
+        };
         let usage = Usage {
             connections: described.concurrency,
             timeout: described.timeout,
         };
         Ok(Self {
-            database: Database::new(url, password, usage)?,
+            database: Database::new(url, access, usage)?,
             queries,
             shape,
             described: described.clone(),

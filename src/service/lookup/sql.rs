@@ -1,7 +1,8 @@
 //! A row of a database.
 
-use super::super::database::{Cell, Database, DatabaseError, Found, Usage};
+use super::super::database::{Access, Cell, Database, DatabaseError, Found, Usage, password};
 use super::LONGEST;
+use super::piece::{Piece, names};
 use crate::settings::LookupSettings;
 use crate::template::{Fields, Scalar};
 
@@ -15,13 +16,6 @@ pub(super) struct SqlSource {
     pieces: Vec<Piece>,
 }
 
-/// A piece of a query: text, or the name of a value.
-#[derive(Debug, PartialEq, Eq)]
-enum Piece {
-    Text(String),
-    Name(String),
-}
-
 impl SqlSource {
     /// A query with `:name` where a value belongs; the error says what is wrong.
     pub fn new(url: &str, query: &str, settings: &LookupSettings) -> Result<Self, String> {
@@ -29,19 +23,19 @@ impl SqlSource {
             connections: CONNECTIONS,
             timeout: settings.timeout,
         };
+        let access = Access {
+            password: settings.password_file.as_deref().map(password).transpose()?,
+            ca_file: settings.ca_file.clone(),
+        };
         Ok(Self {
-            database: Database::new(url, None, usage).map_err(|error| format!("sql: {error}"))?,
+            database: Database::new(url, access, usage).map_err(|error| format!("sql: {error}"))?,
             pieces: pieces(query),
         })
     }
 
     /// The names of the values, in their order.
     pub fn names(&self) -> Vec<&str> {
-        let named = self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Name(name) => Some(name.as_str()),
-            Piece::Text(_) => None,
-        });
-        named.collect()
+        names(&self.pieces)
     }
 
     /// The first row for these values; no fields where there is none.
@@ -140,6 +134,8 @@ mod tests {
             sql: None,
             query: None,
             http: None,
+            password_file: None,
+            ca_file: None,
             timeout: std::time::Duration::from_secs(1),
             cache: std::time::Duration::ZERO,
             cache_entries: 0,

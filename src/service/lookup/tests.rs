@@ -6,6 +6,8 @@ fn settings(sql: Option<&str>, query: Option<&str>, http: Option<&str>) -> BTree
         sql: sql.map(str::to_owned),
         query: query.map(str::to_owned),
         http: http.map(str::to_owned),
+        password_file: None,
+        ca_file: None,
         timeout: Duration::from_secs(5),
         cache: Duration::from_secs(60),
         cache_entries: 10,
