@@ -10,7 +10,7 @@ packages=(
     krb5-user krb5-kdc krb5-admin-server krb5-pkinit libkrb5-dev faketime
     libwrap0 libpcre2-8-0 libcap-ng0 libdb5.3 libedit2 libldap-2.5-0 libsqlite3-0
     libxml2-utils python3-venv testssl.sh
-    kea-dhcp4-server kea-ctrl-agent kea-admin postgresql mariadb-server
+    kea-dhcp4-server kea-dhcp6-server kea-ctrl-agent kea-admin postgresql mariadb-server iproute2 isc-dhcp-client
 )
 missing=()
 for package in "${packages[@]}"; do

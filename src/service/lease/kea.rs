@@ -269,10 +269,16 @@ impl Extended {
         // Kea 2.2 has the option as text, later ones an object with it.
         let option = information.as_str().or_else(|| information["sub-options"].as_str());
         let option = option.and_then(|text| unhex(text.strip_prefix("0x").unwrap_or(text)));
-        let relays = context["ISC"]["relay-info"].as_array();
-        let link = relays.and_then(|relays| relays.first()?["link"].as_str()?.parse().ok());
+        let relays = context["ISC"]["relay-info"].as_array().map_or(&[][..], Vec::as_slice);
+        let link = relays.first().and_then(|relay| relay["link"].as_str()?.parse().ok());
+        let modem = || {
+            relays.iter().find_map(|relay| {
+                let options = relay["options"].as_str()?;
+                modem_of_relay(&unhex(options.strip_prefix("0x").unwrap_or(options))?)
+            })
+        };
         Self {
-            cm_mac: option.as_deref().and_then(remote_id),
+            cm_mac: option.as_deref().and_then(remote_id).or_else(modem),
             relay: link,
             class: context["class"].as_str().map(str::to_owned),
         }
@@ -288,6 +294,32 @@ pub(super) fn remote_id(mut option: &[u8]) -> Option<MacAddress> {
             return value.try_into().ok().map(MacAddress);
         }
         option = after;
+    }
+    None
+}
+
+/// The cable modem's MAC address in the options that a relay agent of DHCPv6 adds: option 1026 of CableLabs' vendor options,
+/// else the remote ID (RFC 4649).
+fn modem_of_relay(options: &[u8]) -> Option<MacAddress> {
+    const CABLELABS: u32 = 4491;
+    let vendor = option_of(options, 17).and_then(|value| value.split_first_chunk::<4>());
+    let modem = vendor
+        .filter(|(enterprise, _)| u32::from_be_bytes(**enterprise) == CABLELABS)
+        .and_then(|(_, within)| option_of(within, 1026));
+    // The enterprise, and what that has for an identifier.
+    let remote = || option_of(options, 37)?.get(4..);
+    modem.or_else(remote)?.try_into().ok().map(MacAddress)
+}
+
+/// The value of the first option of this code (RFC 8415 §21.1).
+fn option_of(mut options: &[u8], wanted: u16) -> Option<&[u8]> {
+    while let [code_high, code_low, high, low, rest @ ..] = options {
+        let length = u16::from_be_bytes([*high, *low]);
+        let (value, after) = rest.split_at_checked(length.into())?;
+        if u16::from_be_bytes([*code_high, *code_low]) == wanted {
+            return Some(value);
+        }
+        options = after;
     }
     None
 }
@@ -318,6 +350,18 @@ mod tests {
         assert_eq!(Extended::of(&later).cm_mac, Some(MAC));
         let v6 = json!({"ISC": {"relay-info": [{"hop": 0, "link": "2001:db8::1", "peer": "fe80::1"}]}});
         assert_eq!(Extended::of(&v6).relay, "2001:db8::1".parse().ok());
+        assert_eq!(Extended::of(&v6).cm_mac, None);
+        for options in [
+            "0x0012000161001100 0e0000118b04020006aabbccddeeff",
+            "0x0025000a0000118baabbccddeeff",
+        ] {
+            let options = options.replace(' ', "");
+            let v6 = json!({"ISC": {"relay-info": [{"hop": 0, "link": "::1", "options": options}]}});
+            assert_eq!(Extended::of(&v6).cm_mac, Some(MAC), "{options}");
+            let cut = options.get(..options.len() - 2);
+            let v6 = json!({"ISC": {"relay-info": [{"hop": 0, "link": "::1", "options": cut}]}});
+            assert_eq!(Extended::of(&v6).cm_mac, None, "{options}");
+        }
         for odd in [
             json!(null),
             json!([]),
