@@ -36,6 +36,7 @@ mod show;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod token;
 mod value;
 
 pub use context::{Context, Fields, Inputs, Scalar, Site};
