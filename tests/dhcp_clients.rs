@@ -84,7 +84,10 @@ fn udhcpc_gets_its_lease_from_kea_and_its_file_from_here() {
         own(MAC)
     );
     let (_kea, socket) = cable.kea(4, &reserved);
-    let mut server = verified(&[here.clone()], &format!("socket4 = \"{}\"", socket.display()));
+    let mut server = verified(
+        std::slice::from_ref(&here),
+        &format!("socket4 = \"{}\"", socket.display()),
+    );
     let port = server.settings().listeners(Service::Tftp)[0].port();
 
     // Before there is a lease, an address that the device gave itself gets nothing.
@@ -126,7 +129,10 @@ fn dhclient_gets_its_lease_over_ipv6() {
         6,
         ", \"preferred-lifetime\": 600, \"server-id\": {\"type\": \"LL\", \"persist\": false}",
     );
-    let mut server = verified(&[here.clone()], &format!("socket6 = \"{}\"", socket.display()));
+    let mut server = verified(
+        std::slice::from_ref(&here),
+        &format!("socket6 = \"{}\"", socket.display()),
+    );
     let port = server.settings().listeners(Service::Tftp)[0].port();
     let far = cable.far.clone();
 
