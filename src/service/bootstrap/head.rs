@@ -29,6 +29,8 @@ pub(super) enum Wrong {
     Malformed,
     /// It is HTTP, but neither 1.0 nor 1.1.
     Version,
+    /// It names no host where HTTP/1.1 wants one, several, or one that is none (RFC 9112 §3.2).
+    Host,
     /// Its head is too long, or has too many fields.
     TooLarge,
     /// It did not arrive in time.
@@ -39,7 +41,7 @@ impl Wrong {
     /// The status of its answer.
     pub(super) fn status(self) -> u16 {
         match self {
-            Self::Malformed => 400,
+            Self::Malformed | Self::Host => 400,
             Self::TooSlow => 408,
             Self::TooLarge => 431,
             Self::Version => 505,
@@ -50,6 +52,7 @@ impl Wrong {
     pub(super) fn told(self) -> &'static str {
         match self {
             Self::Malformed => "this is no HTTP request",
+            Self::Host => "the request needs one Host field that names a host",
             Self::TooSlow => "the request did not arrive in time",
             Self::TooLarge => "the head of the request is too large",
             Self::Version => "only HTTP/1.1 and HTTP/1.0 are spoken here",
@@ -59,7 +62,7 @@ impl Wrong {
     /// A fixed word for counters.
     pub(super) fn word(self) -> &'static str {
         match self {
-            Self::Malformed | Self::Version => "malformed",
+            Self::Malformed | Self::Version | Self::Host => "malformed",
             Self::TooSlow => "timeout",
             Self::TooLarge => "head_too_large",
         }
@@ -98,6 +101,11 @@ pub(super) fn parse(octets: &[u8]) -> Result<Option<(Head, usize)>, Wrong> {
     if lengths.windows(2).any(|pair| pair[0] != pair[1]) {
         return Err(Wrong::Malformed);
     }
+    let hosts: Vec<_> = values("host").collect();
+    let wanted = usize::from(minor == 1);
+    if hosts.len() > 1 || hosts.len() < wanted || !hosts.iter().all(|host| may_be_host(host)) {
+        return Err(Wrong::Host);
+    }
     let head = Head {
         method: request.method.unwrap_or_default().to_owned(),
         path: path(request.path.unwrap_or_default()).to_owned(),
@@ -116,6 +124,14 @@ fn path(target: &str) -> &str {
         Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |at| &rest[at..]),
         _ => target,
     }
+}
+
+/// Whether a Host field may name a host and a port, or nothing, as for a URI that has no authority (RFC 9110 §7.2).
+fn may_be_host(value: &str) -> bool {
+    // The octets of a host, a literal of IPv6 or later, and a port (RFC 3986 §3.2.2).
+    value
+        .bytes()
+        .all(|octet| octet.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=[]:".contains(&octet))
 }
 
 /// Whether an Accept-Encoding field names gzip and does not rule it out (RFC 9110 §12.5.3).
@@ -169,6 +185,24 @@ mod tests {
         }
         let behind = b"GET / HTTP/1.0\r\n\r\nGET";
         assert_eq!(parse(behind).unwrap().unwrap().1, behind.len() - 3);
+    }
+
+    #[test]
+    fn http_1_1_names_one_host() {
+        let judged = |version: &str, hosts: &[&str]| {
+            let hosts: String = hosts.iter().map(|host| format!("Host:{host}\r\n")).collect();
+            parse(format!("GET / HTTP/{version}\r\n{hosts}\r\n").as_bytes()).map(|head| head.is_some())
+        };
+        for hosts in [&["x"][..], &[" prov.example.net:443 "], &[" [2001:db8::1]:443"], &[""]] {
+            assert_eq!(judged("1.1", hosts), Ok(true), "{hosts:?}");
+            assert_eq!(judged("1.0", hosts), Ok(true), "{hosts:?}");
+        }
+        assert_eq!(judged("1.0", &[]), Ok(true));
+        assert_eq!(judged("1.1", &[]), Err(Wrong::Host));
+        for hosts in [&["x", "x"][..], &["x", "y"], &[" a b"], &[" a/b"], &[" u@a"], &[" \u{e9}"]] {
+            assert_eq!(judged("1.1", hosts), Err(Wrong::Host), "{hosts:?}");
+            assert_eq!(judged("1.0", hosts), Err(Wrong::Host), "{hosts:?}");
+        }
     }
 
     #[test]
