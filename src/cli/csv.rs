@@ -2,43 +2,69 @@
 
 use super::rows::Bad;
 
-/// One row: its line, from 1, and its fields; or what is wrong with it.
-pub(in crate::cli) type Row = (usize, Result<Vec<String>, Wrong>);
+/// One row: where it begins, its text, and its fields; or what is wrong with it.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::cli) struct Row<'a> {
+    /// Its line, from 1.
+    pub(in crate::cli) line: usize,
+    pub(in crate::cli) text: &'a str,
+    pub(in crate::cli) fields: Result<Vec<String>, Wrong>,
+}
 
 /// What is wrong with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) struct Wrong {
-    /// The character of its line, from 1, where the wrong field begins, or the text that does not belong there; `None`
-    /// where a field before it has line breaks.
-    column: Option<usize>,
+    /// Where the wrong field begins, or the text that does not belong there: the lines before it, and its column.
+    place: (usize, usize),
     reason: &'static str,
 }
 
 impl Wrong {
     /// The bad row, which begins on `line`.
     pub(in crate::cli) fn at(self, line: usize) -> Bad {
+        let (lines, column) = self.place;
         Bad {
-            column: self.column,
-            ..Bad::new(line, self.reason)
+            column: Some(column),
+            ..Bad::new(line + lines, self.reason)
         }
     }
 }
 
+/// Where a field of a row begins: how many lines of the row are before it, and the character of its line, from 1; `None`
+/// where the row has no such field.
+pub(in crate::cli) fn place(row: &str, index: usize) -> Option<(usize, usize)> {
+    let mut rest = row;
+    for _ in 0..index {
+        let (_, after) = field(rest).ok()?;
+        rest = after.strip_prefix(',')?;
+    }
+    Some(place_before(row, rest))
+}
+
+/// Where `rest`, the end of `row`, begins.
+fn place_before(row: &str, rest: &str) -> (usize, usize) {
+    let before = &row[..row.len() - rest.len()];
+    let line = before.rfind('\n').map_or(0, |at| at + 1);
+    (before.matches('\n').count(), before[line..].chars().count() + 1)
+}
+
 /// The rows of `text`; empty lines are none.
-pub(in crate::cli) fn rows(text: &str) -> Vec<Row> {
+pub(in crate::cli) fn rows(text: &str) -> Vec<Row<'_>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut rows = Vec::new();
     let mut rest = text;
     let mut line = 1;
     while !rest.is_empty() {
-        let (row, used) = row(rest);
-        let first = line;
-        line += rest[..used].matches('\n').count();
-        rest = &rest[used..];
-        if row.as_ref().is_ok_and(|fields| fields.iter().all(String::is_empty)) {
-            continue;
+        let (fields, used) = row(rest);
+        let (text, after) = rest.split_at(used);
+        let is_empty = fields
+            .as_ref()
+            .is_ok_and(|fields| fields.iter().all(String::is_empty));
+        if !is_empty {
+            rows.push(Row { line, text, fields });
         }
-        rows.push((first, row));
+        line += text.matches('\n').count();
+        rest = after;
     }
     rows
 }
@@ -49,9 +75,8 @@ fn row(text: &str) -> (Result<Vec<String>, Wrong>, usize) {
     let mut fields = Vec::new();
     let mut rest = text;
     let wrong = |rest: &str, reason| {
-        let before = &text[..text.len() - rest.len()];
-        let column = (!before.contains('\n')).then(|| before.chars().count() + 1);
-        (Err(Wrong { column, reason }), line)
+        let place = place_before(text, rest);
+        (Err(Wrong { place, reason }), line)
     };
     loop {
         let (field, after) = match field(rest) {
@@ -119,20 +144,30 @@ mod tests {
     #[test]
     fn rfc_4180() {
         let text = "a,b\r\n\"1,\"\"x\"\"\",\"two\nlines\"\n\n,\n last , z\n\"open,1\nfine,2";
-        let expected: Vec<Row> = vec![
+        let expected = vec![
             (1, Ok(vec!["a".into(), "b".into()])),
             (2, Ok(vec!["1,\"x\"".into(), "two\nlines".into()])),
             (6, Ok(vec!["last".into(), "z".into()])),
             (
                 7,
                 Err(Wrong {
-                    column: Some(1),
+                    place: (0, 1),
                     reason: "a quote is not closed",
                 }),
             ),
             (8, Ok(vec!["fine".into(), "2".into()])),
         ];
-        assert_eq!(rows(text), expected);
+        let found: Vec<_> = rows(text).into_iter().map(|row| (row.line, row.fields)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn fields_have_their_places() {
+        let row = "\u{e9},\"two\nlines, \"\"x\"\"\",z,\n";
+        let places: Vec<_> = (0..5).map(|index| place(row, index)).collect();
+        assert_eq!(places, [Some((0, 1)), Some((0, 3)), Some((1, 15)), Some((1, 17)), None]);
+        let wrong = rows("a,\"b\nc\",d\"\n").remove(0).fields.unwrap_err().at(7);
+        assert_eq!((wrong.line, wrong.column), (8, Some(4)));
     }
 
     proptest! {
@@ -140,12 +175,17 @@ mod tests {
         fn what_is_written_reads_back(fields in prop::collection::vec("[ -~\\r\\n]{0,12}", 1..5)) {
             prop_assume!(fields.iter().any(|field| !field.is_empty()));
             let line = fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(",") + "\n";
-            prop_assert_eq!(rows(&line), vec![(1, Ok(fields))]);
+            let count = fields.len();
+            let expected = Row { line: 1, text: &line, fields: Ok(fields) };
+            prop_assert_eq!(rows(&line), vec![expected]);
+            prop_assert!(place(&line, count - 1).is_some() && place(&line, count).is_none());
         }
 
         #[test]
         fn hostile_text_never_panics(text in ".{0,60}") {
-            rows(&text);
+            for row in rows(&text) {
+                let _ = place(row.text, 1);
+            }
         }
     }
 }

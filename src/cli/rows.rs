@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::hash::Hash;
 use std::path::Path;
+use std::rc::Rc;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -54,12 +55,87 @@ pub(super) struct Columns<'a> {
     pub(super) secret: bool,
 }
 
-/// The records of a file, each with its line.
-pub(super) type Records = Vec<(usize, Result<Record, Bad>)>;
+/// Where a record stands in its file.
+#[derive(Debug, Clone)]
+pub(super) struct Place<'a> {
+    /// Its line, from 1.
+    line: usize,
+    /// Its text, as it stands there.
+    text: &'a str,
+    /// The columns of CSV; `None` for JSON.
+    header: Option<Rc<[String]>>,
+    /// The entry of a JSON line that the record is, such as `impus[0]`; `None` for a whole line.
+    entry: Option<String>,
+}
+
+impl<'a> Place<'a> {
+    /// An entry of this line, which is one of JSON.
+    pub(super) fn entry(&self, list: &str, index: usize) -> Self {
+        Self {
+            entry: Some(format!("{list}[{index}]")),
+            ..self.clone()
+        }
+    }
+
+    /// The bad record. A reason that begins with a field's name and a colon gets the place of that field.
+    pub(super) fn bad(&self, reason: impl Into<String>) -> Bad {
+        let reason = reason.into();
+        let field = reason.split_once(": ").and_then(|(name, _)| self.of_field(name));
+        let (line, column) = field.map_or((self.line, None), |(line, column)| (line, Some(column)));
+        let reason = match &self.entry {
+            Some(entry) => format!("{entry}.{reason}"),
+            None => reason,
+        };
+        Bad { line, column, reason }
+    }
+
+    /// Line and column of a field; `None` where it is not there, or an entry's.
+    fn of_field(&self, name: &str) -> Option<(usize, usize)> {
+        match &self.header {
+            Some(header) => self.of_column(header.iter().position(|column| column == name)?),
+            None if self.entry.is_none() => Some((self.line, json_key(self.text, name)?)),
+            None => None,
+        }
+    }
+
+    fn of_column(&self, index: usize) -> Option<(usize, usize)> {
+        let (lines, column) = csv::place(self.text, index)?;
+        Some((self.line + lines, column))
+    }
+
+    /// The bad record whose field in this column of CSV is wrong.
+    fn bad_column(&self, index: usize, reason: String) -> Bad {
+        let (line, column) = self.of_column(index).unzip();
+        Bad {
+            line: line.unwrap_or(self.line),
+            column,
+            reason,
+        }
+    }
+}
+
+/// The character, from 1, where a key of a JSON object of one line stands. Of a key that stands in it more than once, as in
+/// objects within it, it is the first.
+fn json_key(line: &str, name: &str) -> Option<usize> {
+    let key = Value::from(name).to_string();
+    let mut places = line.match_indices(&key).map(|(at, _)| at);
+    // Within a text, the quote before it would have a backslash.
+    let at = places.find(|&at| {
+        !line[..at].ends_with('\\') && line[at + key.len()..].trim_start().starts_with(':')
+    })?;
+    Some(line[..at].chars().count() + 1)
+}
+
+/// The records of a file, each with its place.
+pub(super) type Records<'a> = Vec<(Place<'a>, Result<Record, Bad>)>;
 
 /// Reads CSV or JSON lines, told by the first character. Of CSV, where all fields are text, `typed` makes what a JSON line
 /// would say.
-pub(super) fn records(text: &str, columns: &Columns<'_>, typed: impl Fn(Record) -> Result<Record, String>) -> Records {
+pub(super) fn records<'a>(
+    text: &'a str,
+    columns: &Columns<'_>,
+    typed: impl Fn(Record) -> Result<Record, String>,
+) -> Records<'a> {
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with('{') {
         from_json_lines(text)
@@ -68,67 +144,96 @@ pub(super) fn records(text: &str, columns: &Columns<'_>, typed: impl Fn(Record) 
     }
 }
 
-fn from_json_lines(text: &str) -> Records {
+fn from_json_lines(text: &str) -> Records<'_> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let record = |at: usize, line: &str| {
-        serde_json::from_str(line).map_err(|error| Bad {
-            column: Some(error.column()).filter(|&column| column > 0),
-            ..Bad::new(at + 1, "no JSON object")
+    lines
+        .map(|(at, text)| {
+            let place = Place {
+                line: at + 1,
+                text,
+                header: None,
+                entry: None,
+            };
+            let record = serde_json::from_str(text).map_err(|error| Bad {
+                column: Some(error.column()).filter(|&column| column > 0),
+                ..Bad::new(place.line, "no JSON object")
+            });
+            (place, record)
         })
-    };
-    lines.map(|(at, line)| (at + 1, record(at, line))).collect()
+        .collect()
 }
 
-fn from_csv(text: &str, columns: &Columns<'_>, typed: impl Fn(Record) -> Result<Record, String>) -> Records {
+fn from_csv<'a>(
+    text: &'a str,
+    columns: &Columns<'_>,
+    typed: impl Fn(Record) -> Result<Record, String>,
+) -> Records<'a> {
     let mut rows = csv::rows(text).into_iter();
-    let nothing = |bad: Bad| vec![(bad.line, Err(bad))];
-    let header = match rows.next() {
-        None => {
-            let reason = format!("the file is empty: expected a header such as {}", columns.example);
-            return nothing(Bad::new(1, reason));
-        }
-        Some((line, Err(wrong))) => return nothing(wrong.at(line)),
-        Some((line, Ok(header))) => match header.iter().find(|name| !(columns.known)(name)) {
-            // A file without a header has a value somewhere in its first line.
-            Some(name) => {
-                let quoted = if columns.secret {
-                    String::new()
-                } else {
-                    format!(" '{name}'")
-                };
-                let reason = format!("unknown column{quoted}: expected {}", columns.expected);
-                return nothing(Bad::new(line, reason));
-            }
-            None => header,
-        },
+    let place = |line, text, header| Place {
+        line,
+        text,
+        header,
+        entry: None,
     };
-    rows.map(|(line, row)| {
-        let record = row.map_err(|wrong| wrong.at(line)).and_then(|fields| {
-            if fields.len() != header.len() {
-                let reason = format!("{} fields where the header has {}", fields.len(), header.len());
-                return Err(Bad::new(line, reason));
-            }
-            // Empty fields are absent.
-            let filled = header.iter().zip(fields).filter(|(_, field)| !field.is_empty());
-            let record = filled.map(|(name, field)| (name.clone(), field.into())).collect();
-            typed(record).map_err(|reason| Bad::new(line, reason))
-        });
-        (line, record)
+    let Some(first) = rows.next() else {
+        let reason = format!("the file is empty: expected a header such as {}", columns.example);
+        return vec![(place(1, text, None), Err(Bad::new(1, reason)))];
+    };
+    let at_first = place(first.line, first.text, None);
+    let header = first.fields.map_err(|wrong| wrong.at(first.line));
+    let header: Rc<[String]> = match header.and_then(|names| known(names, columns, &at_first)) {
+        Ok(names) => names.into(),
+        Err(bad) => return vec![(at_first, Err(bad))],
+    };
+    rows.map(|row| {
+        let place = place(row.line, row.text, Some(Rc::clone(&header)));
+        let fields = row.fields.map_err(|wrong| wrong.at(row.line));
+        let record = fields.and_then(|fields| named(&header, fields, &place));
+        let record = record.and_then(|record| typed(record).map_err(|reason| place.bad(reason)));
+        (place, record)
     })
     .collect()
 }
 
-/// What a file says: its good rows, each with its line, and its bad ones.
+/// The names of a header, where all of them are known.
+fn known(names: Vec<String>, columns: &Columns<'_>, place: &Place<'_>) -> Result<Vec<String>, Bad> {
+    let Some(index) = names.iter().position(|name| !(columns.known)(name)) else {
+        return Ok(names);
+    };
+    // A file without a header has a value somewhere in its first line.
+    let quoted = match names.get(index) {
+        Some(name) if !columns.secret => format!(" '{name}'"),
+        _ => String::new(),
+    };
+    let reason = format!("unknown column{quoted}: expected {}", columns.expected);
+    Err(place.bad_column(index, reason))
+}
+
+/// The fields of a row by their names; empty ones are absent.
+fn named(header: &[String], fields: Vec<String>, place: &Place<'_>) -> Result<Record, Bad> {
+    let count = format!("{} fields where the header has {}", fields.len(), header.len());
+    if let Some(missing) = header.get(fields.len()) {
+        return Err(Bad::new(place.line, format!("{count}: there is none for {missing}")));
+    }
+    if fields.len() > header.len() {
+        return Err(place.bad_column(header.len(), count));
+    }
+    let filled = header.iter().zip(fields).filter(|(_, field)| !field.is_empty());
+    Ok(filled.map(|(name, field)| (name.clone(), field.into())).collect())
+}
+
+/// What a file says: its good rows, each with its place, and its bad ones.
 #[derive(Debug)]
-pub(super) struct Read<T> {
-    pub(super) rows: Vec<(usize, T)>,
+pub(super) struct Read<'a, T> {
+    pub(super) rows: Vec<(Place<'a>, T)>,
     pub(super) bad: Vec<Bad>,
 }
 
-impl<T> Read<T> {
-    /// Makes a row of each record. Rows with the same key are bad, all but the first.
+impl<'a, T> Read<'a, T> {
+    /// Makes a row of each record. Rows with the same key are bad, all but the first. A reason of `row` begins with the
+    /// name of its field and a colon, where one field is to blame.
     pub(super) fn new<K: Eq + Hash + Display>(
-        records: Records,
+        records: Records<'a>,
         row: impl Fn(Record) -> Result<T, String>,
         key: impl Fn(&T) -> K,
     ) -> Self {
@@ -137,18 +242,18 @@ impl<T> Read<T> {
             bad: Vec::new(),
         };
         let mut lines = HashMap::new();
-        for (line, record) in records {
-            match record.and_then(|record| row(record).map_err(|reason| Bad::new(line, reason))) {
+        for (place, record) in records {
+            match record.and_then(|record| row(record).map_err(|reason| place.bad(reason))) {
                 Ok(row) => {
                     let key = key(&row);
                     match lines.get(&key) {
                         None => {
-                            lines.insert(key, line);
-                            read.rows.push((line, row));
+                            lines.insert(key, place.line);
+                            read.rows.push((place, row));
                         }
                         Some(first) => read
                             .bad
-                            .push(Bad::new(line, format!("{key} stands on line {first} already"))),
+                            .push(Bad::new(place.line, format!("{key} stands on line {first} already"))),
                     }
                 }
                 Err(bad) => read.bad.push(bad),
@@ -178,7 +283,7 @@ pub(super) fn text(file: &Path) -> Result<Zeroizing<String>, CliError> {
 /// Those of `store`; [`CliError::Reported`] where nothing was stored for a bad row.
 pub(super) async fn import<T>(
     file: &Path,
-    read: Read<T>,
+    read: Read<'_, T>,
     what: &str,
     (skip_bad, as_json): (bool, bool),
     store: impl AsyncFnOnce(Vec<T>) -> Result<(), CliError>,
@@ -255,7 +360,7 @@ pub(super) async fn pages<T, K>(
 mod tests {
     use super::*;
 
-    fn read(text: &str, secret: bool) -> Read<String> {
+    fn read(text: &str, secret: bool) -> Read<'_, String> {
         let columns = Columns {
             known: &|name| name == "name" || name == "colour",
             expected: "name, colour",
@@ -264,7 +369,10 @@ mod tests {
         };
         let row = |record: Record| {
             let name = record.get("name").and_then(Value::as_str);
-            name.map(str::to_owned).ok_or("name is missing".to_owned())
+            match record.get("colour").and_then(Value::as_str) {
+                Some("blurred") => Err("colour: it is none".to_owned()),
+                _ => name.map(str::to_owned).ok_or("name is missing".to_owned()),
+            }
         };
         Read::new(records(text, &columns, Ok), row, String::clone)
     }
@@ -276,8 +384,12 @@ mod tests {
             "\u{feff}{\"name\":\"a\",\"colour\":\"red\"}\n\n{\"name\":\"b,c\"}\n",
             false,
         );
-        assert_eq!(csv.rows, [(2, "a".to_owned()), (4, "b,c".to_owned())]);
-        assert_eq!(lines.rows, [(1, "a".to_owned()), (3, "b,c".to_owned())]);
+        let found = |read: &Read<'_, String>| -> Vec<_> {
+            let rows = read.rows.iter();
+            rows.map(|(place, name)| (place.line, name.clone())).collect()
+        };
+        assert_eq!(found(&csv), [(2, "a".to_owned()), (4, "b,c".to_owned())]);
+        assert_eq!(found(&lines), [(1, "a".to_owned()), (3, "b,c".to_owned())]);
         assert!(csv.bad.is_empty() && lines.bad.is_empty());
     }
 
@@ -288,7 +400,11 @@ mod tests {
             bad.map(|bad| (bad.line, bad.column, bad.reason)).collect()
         };
         let expected = [
-            (2, None, "1 fields where the header has 2".to_owned()),
+            (
+                2,
+                None,
+                "1 fields where the header has 2: there is none for colour".to_owned(),
+            ),
             (4, None, "b stands on line 3 already".to_owned()),
             (5, None, "name is missing".to_owned()),
         ];
@@ -302,6 +418,18 @@ mod tests {
             bad("{\"name\": \"a\"}\n{\"name\": x}\n"),
             [(2, Some(10), "no JSON object".to_owned())]
         );
+        let blamed = |line, column| [(line, Some(column), "colour: it is none".to_owned())];
+        assert_eq!(bad("name,colour\n\"a\nb\",blurred\n"), blamed(3, 4));
+        assert_eq!(bad("{\"name\": \"\u{e9}\", \"colour\": \"blurred\"}"), blamed(1, 15));
+        assert_eq!(
+            bad("{\"name\": \"\\\"colour\\\": \", \"colour\" : \"blurred\"}"),
+            blamed(1, 26)
+        );
+        assert_eq!(
+            bad("name,colour\na,b,c\n"),
+            [(2, Some(5), "3 fields where the header has 2".to_owned())]
+        );
+        assert_eq!(bad("name,shape\n")[0].1, Some(6));
         assert_eq!(bad("[1]\n")[0].0, 1);
         assert!(bad("")[0].2.contains("header such as name,colour"));
     }

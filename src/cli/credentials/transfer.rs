@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::CliError;
-use crate::cli::rows::{self, Bad, Columns, Read, Record};
+use crate::cli::rows::{self, Columns, Place, Read, Record, Records};
 use crate::model::{CredentialRow, Credentials, CredentialsType, IdType, Impi, Impu};
 use crate::store::{CredentialStore, SqliteStore, Store};
 use crate::value::{MacAddress, Secret, Timestamp, hex, unhex};
@@ -35,10 +35,11 @@ type Row = (MacAddress, CredentialRow);
 
 /// Adds or replaces the rows of a file: all of its good rows, or none where one is bad and `skip_bad` is not said.
 pub(super) async fn import(store: &SqliteStore, file: &Path, skip_bad: bool, as_json: bool) -> Result<(), CliError> {
-    let mut read = read(&rows::text(file)?);
+    let text = rows::text(file)?;
+    let mut read = read(&text);
     let mut known = HashMap::new();
     let mut of_known = Vec::new();
-    for (line, (mac, row)) in read.rows {
+    for (place, (mac, row)) in read.rows {
         let is_known = match known.get(&mac) {
             Some(is_known) => *is_known,
             None => {
@@ -48,10 +49,10 @@ pub(super) async fn import(store: &SqliteStore, file: &Path, skip_bad: bool, as_
             }
         };
         if is_known {
-            of_known.push((line, (mac, row)));
+            of_known.push((place, (mac, row)));
         } else {
-            let reason = format!("{mac} is not a known device: add it first");
-            read.bad.push(Bad::new(line, reason));
+            let reason = format!("mac: {mac} is not a known device: add it first");
+            read.bad.push(place.bad(reason));
         }
     }
     read.rows = of_known;
@@ -61,7 +62,7 @@ pub(super) async fn import(store: &SqliteStore, file: &Path, skip_bad: bool, as_
 }
 
 /// Reads CSV or JSON lines. A JSON line is one row, or a device with `impus` and `impis` as `credentials show` writes it.
-fn read(text: &str) -> Read<Row> {
+fn read(text: &str) -> Read<'_, Row> {
     let columns = Columns {
         known: &is_column,
         expected: &format!("{}, {ADDITIONAL}", COLUMNS.join(", ")),
@@ -69,13 +70,9 @@ fn read(text: &str) -> Read<Row> {
         secret: true,
     };
     let records = rows::records(text, &columns, Ok).into_iter();
-    let records = records.flat_map(|(line, record)| match record {
-        Ok(record) if record.contains_key("impus") || record.contains_key("impis") => {
-            let rows = rows_of_device(record).into_iter();
-            rows.map(|row| (line, row.map_err(|reason| Bad::new(line, reason))))
-                .collect()
-        }
-        other => vec![(line, other)],
+    let records = records.flat_map(|(place, record)| match record {
+        Ok(record) if record.contains_key("impus") || record.contains_key("impis") => rows_of_device(&place, record),
+        other => vec![(place, other)],
     });
     let row = |record: Record| {
         let mac = field(&record, "mac").ok_or("mac: it is missing")?;
@@ -91,20 +88,27 @@ fn is_column(name: &str) -> bool {
     COLUMNS.contains(&name) || name == ADDITIONAL
 }
 
-fn rows_of_device(mut device: Record) -> Vec<Result<Record, String>> {
+/// The rows of a device's lists, each with the device's MAC address and the name of its table.
+fn rows_of_device<'a>(place: &Place<'a>, mut device: Record) -> Records<'a> {
     let mut rows = Vec::new();
     for (list, table) in [("impus", "impu"), ("impis", "impi")] {
-        match device.remove(list) {
-            None => {}
-            Some(Value::Array(entries)) => rows.extend(entries.into_iter().map(|entry| match entry {
-                Value::Object(mut row) => {
-                    row.insert("table".into(), table.into());
-                    row.insert("mac".into(), device.get("mac").cloned().unwrap_or_default());
-                    Ok(row)
-                }
-                _ => Err(format!("{list}: expected a list of objects")),
-            })),
-            Some(_) => rows.push(Err(format!("{list}: expected a list of objects"))),
+        let Some(entries) = device.remove(list).filter(|entries| !entries.is_null()) else {
+            continue;
+        };
+        let Value::Array(entries) = entries else {
+            let reason = format!("{list}: expected a list of objects");
+            rows.push((place.clone(), Err(place.bad(reason))));
+            continue;
+        };
+        for (index, entry) in entries.into_iter().enumerate() {
+            let Value::Object(mut row) = entry else {
+                let reason = format!("{list}: entry {index} is no object");
+                rows.push((place.clone(), Err(place.bad(reason))));
+                continue;
+            };
+            row.insert("table".into(), table.into());
+            row.insert("mac".into(), device.get("mac").cloned().unwrap_or_default());
+            rows.push((place.entry(list, index), Ok(row)));
         }
     }
     rows
@@ -285,9 +289,18 @@ mod tests {
         let lines: Vec<usize> = read_text.bad.iter().map(|bad| bad.line).collect();
         assert_eq!(lines, [2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16]);
         assert_eq!(read_text.rows.len(), 1);
-        for Bad { line, reason, .. } in &read_text.bad {
-            assert!(!reason.contains("s3cret"), "{line}: {reason}");
+        let columns: Vec<Option<usize>> = read_text.bad.iter().map(|bad| bad.column).collect();
+        let expected = [1, 14, 19, 28, 24, 31, 24, 0, 0, 23, 1, 14, 19, 26];
+        assert_eq!(columns, expected.map(|column| Some(column).filter(|&column| column > 0)));
+        for bad in &read_text.bad {
+            assert!(!bad.reason.contains("s3cret"), "{bad:?}");
         }
+        let nested = "{\"mac\":\"001122334401\",\"impus\":[{\"id\":\"sip:u@ims\"},{\"id\":\"v\",\"index\":99}],\"impis\":[4]}";
+        let reasons: Vec<String> = read(nested).bad.into_iter().map(|bad| bad.reason).collect();
+        assert_eq!(
+            reasons,
+            ["impus[1].index: 99 is not 1 to 63", "impis: entry 0 is no object"]
+        );
         for text in [
             "s3cret\n",
             "{\"mac\": s3cret}",

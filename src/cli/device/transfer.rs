@@ -62,7 +62,8 @@ pub(super) async fn import(
     skip_bad: bool,
     as_json: bool,
 ) -> Result<(), CliError> {
-    let read = read(&rows::text(file)?, delivery, Timestamp::now());
+    let text = rows::text(file)?;
+    let read = read(&text, delivery, Timestamp::now());
     let put = async |devices| Ok(store.put_devices(devices).await?);
     rows::import(file, read, "devices", (skip_bad, as_json), put).await
 }
@@ -111,7 +112,7 @@ fn line(fields: impl Iterator<Item = String>) -> String {
 }
 
 /// Reads CSV or JSON lines.
-fn read(text: &str, delivery: Delivery, now: Timestamp) -> Read<Device> {
+fn read(text: &str, delivery: Delivery, now: Timestamp) -> Read<'_, Device> {
     let columns = Columns {
         known: &is_column,
         expected: &format!("{} and var.NAME", COLUMNS.join(", ")),
@@ -196,7 +197,7 @@ mod tests {
         assert_eq!(read.rows[0].1.addresses.len(), 2);
         assert_eq!(read.rows[0].1.vars["line 1"], "x,y");
         assert_eq!((read.rows[1].1.delivery, read.rows[1].1.created), (Delivery::Http, NOW));
-        let all = |read: Read<Device>| read.rows.into_iter().map(|(_, device)| device).collect::<Vec<_>>();
+        let all = |read: Read<'_, Device>| read.rows.into_iter().map(|(_, device)| device).collect::<Vec<_>>();
         let devices = all(read);
         for text in [to_csv(&devices), json_lines(&devices).unwrap()] {
             assert_eq!(all(super::read(&text, Delivery::Tftp, Timestamp(0))), devices, "{text}");

@@ -51,13 +51,14 @@ fn row(record: &Value) -> String {
 
 /// Adds or replaces the leases of a file: all of its good rows, or none where one is bad and `skip_bad` is not said.
 pub(super) async fn import(store: &SqliteStore, file: &Path, skip_bad: bool, as_json: bool) -> Result<(), CliError> {
-    let read = read(&rows::text(file)?);
+    let text = rows::text(file)?;
+    let read = read(&text);
     let put = async |leases| Ok(store.put_leases(leases).await?);
     rows::import(file, read, "leases", (skip_bad, as_json), put).await
 }
 
 /// Reads CSV or JSON lines.
-fn read(text: &str) -> Read<Lease> {
+fn read(text: &str) -> Read<'_, Lease> {
     let columns = Columns {
         known: &|name| COLUMNS.contains(&name),
         expected: &COLUMNS.join(", "),
@@ -89,7 +90,7 @@ mod tests {
             .iter()
             .map(|(_, lease)| serde_json::to_string(lease).unwrap() + "\n")
             .collect();
-        let leases = |read: Read<Lease>| read.rows.into_iter().map(|(_, lease)| lease).collect::<Vec<_>>();
+        let leases = |read: Read<'_, Lease>| read.rows.into_iter().map(|(_, lease)| lease).collect::<Vec<_>>();
         assert_eq!(leases(read(&lines)), leases(from_csv));
         let bad = "address,mac,obtained\n192.0.2.7,x,2026-11-25T21:57:46Z\n192.0.2.8,001122334401\n\
                    192.0.2.9,001122334401,yesterday\n192.0.2.9,001122334401,\n\
