@@ -2,8 +2,12 @@
 //! with the same certificate, key and suite; then what 10,000 idle connections cost.
 //!
 //! `cargo bench --bench bootstrap`. The clients are OpenSSL's, the same for all servers, on the same machine: only CPU time
-//! counts, of the server with its worker, from /proc. Debian's OpenSSL has no 3DES for TLS; there, and for comparison with
-//! AES-128, the peer is a server of a few lines over the vendored OpenSSL, which this program also is (`--peer`).
+//! counts, of the server with its worker, from /proc. There are two s_servers: Debian's, and one of the vendored OpenSSL,
+//! which is built in the target folder when it is first needed. Only that one has 3DES for TLS, so for the legacy suites it
+//! is the peer.
+
+#[path = "support/openssl.rs"]
+mod openssl_command;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,16 +18,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use openssl::ssl::{
-    Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslOptions, SslSessionCacheMode, SslStream,
-    SslVerifyMode, SslVersion,
+    Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslSessionCacheMode, SslStream, SslVersion,
 };
-use openssl::x509::X509;
 
 /// How long each server is measured.
 const SPAN: Duration = Duration::from_secs(8);
 const WARM_UP: Duration = Duration::from_secs(1);
-/// Clients at once.
-const CLIENTS: usize = 4;
+/// Clients at once. s_server serves one after the other and costs the same for any number; our durable records of who read
+/// what share their commits.
+const CLIENTS: usize = 32;
 /// Idle connections that are held.
 const IDLE: usize = 10_000;
 const MAC: &str = "00:11:22:AA:BB:01";
@@ -71,28 +74,22 @@ const WORLDS: [World; 4] = [
 ];
 
 fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    if let [_, flag, pki, suite] = args.as_slice()
-        && flag == "--peer"
-    {
-        return peer(Path::new(pki), suite);
-    }
+    let vendored = openssl_command::vendored();
     let site = Site::new();
     println!(
         "{:<38} {:>10} {:>10} {:>10} {:>7}",
-        "GETs by CPU second of the server", "hardline", "s_server", "own peer", "ratio"
+        "GETs by CPU second of the server", "hardline", "Debian's", "vendored", "ratio"
     );
     for world in WORLDS {
         let ours = site.rate(world);
-        let debian = (world.suite != "DES-CBC3-SHA").then(|| s_server(&site, world));
-        let vendored = world.legacy.then(|| own_peer(&site, world));
-        let beside = debian.or(vendored).unwrap_or(f64::NAN);
-        let shown = |rate: Option<f64>| rate.map_or("-".to_owned(), |rate| format!("{rate:.0}"));
+        let debian = (world.suite != "DES-CBC3-SHA").then(|| s_server(Path::new("openssl"), &site, world));
+        let vendored = s_server(&vendored, &site, world);
+        // Beside the one that the same OpenSSL is in; and where rustls is ours, the one that a user has.
+        let beside = debian.filter(|_| !world.legacy).unwrap_or(vendored);
         println!(
-            "{:<38} {ours:>10.0} {:>10} {:>10} {:>7.2}",
+            "{:<38} {ours:>10.0} {:>10} {vendored:>10.0} {:>7.2}",
             world.name,
-            shown(debian),
-            shown(vendored),
+            debian.map_or("-".to_owned(), |rate| format!("{rate:.0}")),
             ours / beside
         );
     }
@@ -101,10 +98,9 @@ fn main() {
         // Each on a server of its own: what one has held, it keeps.
         let (before, after) = Site::new().idle(world);
         println!(
-            "{IDLE} idle connections, {}: {} MB resident in all, {} MB before",
-            world.name,
-            after / 1024,
-            before / 1024
+            "{IDLE} idle connections, {}: {:.1} MB resident in all processes, {:.1} before; {:.1} and {:.1} where a page \
+             that two of them share counts once",
+            world.name, after.resident, before.resident, after.shared_once, before.shared_once
         );
     }
 }
@@ -243,10 +239,10 @@ impl Site {
         context.build()
     }
 
-    /// Memory in KiB of the server and its worker before and with the idle connections.
-    fn idle(&self, world: World) -> (u64, u64) {
+    /// Memory of the server and its worker before and with the idle connections.
+    fn idle(&self, world: World) -> (Memory, Memory) {
         let context = self.client(world);
-        let before = self.processes().into_iter().map(resident).sum();
+        let before = Memory::of(&self.processes());
         let mut held = Vec::new();
         for _ in 0..IDLE {
             let stream = TcpStream::connect(self.address(world)).expect("connected");
@@ -259,7 +255,7 @@ impl Site {
             let mut answer = [0; 64];
             assert!(tls.read(&mut answer).expect("read") > 0);
         }
-        let after = self.processes().into_iter().map(resident).sum();
+        let after = Memory::of(&self.processes());
         // Every one of them still stands.
         for stream in held.iter().step_by(100) {
             stream.set_nonblocking(true).expect("set");
@@ -297,9 +293,28 @@ fn cpu(processes: &[u32]) -> f64 {
     processes.iter().map(ticks).sum::<u64>() as f64 / 100.0
 }
 
-fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+/// Memory of several processes in units of 1,000,000 octets.
+struct Memory {
+    resident: f64,
+    /// The same, but a page of so many processes counts by its share in each. The worker lets nobody but root look.
+    shared_once: f64,
+}
+
+impl Memory {
+    fn of(processes: &[u32]) -> Self {
+        let all = |file: &str, field: &str| processes.iter().map(|pid| memory(*pid, file, field)).sum::<u64>();
+        let megabytes = |kibibytes: u64| kibibytes as f64 * 1024.0 / 1e6;
+        Self {
+            resident: megabytes(all("status", "VmRSS:")),
+            shared_once: megabytes(all("smaps_rollup", "Pss:")),
+        }
+    }
+}
+
+/// What a line of a file about a process says in KiB.
+fn memory(pid: u32, file: &str, field: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(field));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok())
         .unwrap_or(0)
 }
@@ -374,9 +389,9 @@ fn beside(mut command: Command, site: &Site, world: World, port: u16) -> f64 {
     rate
 }
 
-fn s_server(site: &Site, world: World) -> f64 {
+fn s_server(openssl: &Path, site: &Site, world: World) -> f64 {
     let port = free_port();
-    let mut command = Command::new("openssl");
+    let mut command = Command::new(openssl);
     command.args([
         "s_server",
         "-www",
@@ -409,52 +424,4 @@ fn s_server(site: &Site, world: World) -> f64 {
     let suite = if world.suite.is_empty() { "DEFAULT" } else { world.suite };
     command.args(["-cipher", &format!("{suite}:@SECLEVEL=0")]);
     beside(command, site, world, port)
-}
-
-fn own_peer(site: &Site, world: World) -> f64 {
-    let port = free_port();
-    let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command
-        .arg("--peer")
-        .arg(site.path("pki"))
-        .arg(format!("{port}/{}", world.suite));
-    beside(command, site, world, port)
-}
-
-/// What `s_server -www` does, over the vendored OpenSSL: one connection after the other, a page, the end.
-fn peer(pki: &Path, port_and_suite: &str) {
-    let (port, suite) = port_and_suite.split_once('/').expect("PORT/SUITE");
-    let mut context = SslContextBuilder::new(SslMethod::tls_server()).expect("OpenSSL");
-    context.set_security_level(0);
-    context
-        .set_min_proto_version(Some(SslVersion::TLS1))
-        .expect("a version");
-    context.set_cipher_list(suite).expect("a suite");
-    context.set_options(SslOptions::NO_TICKET);
-    context.set_session_cache_mode(SslSessionCacheMode::OFF);
-    context.set_session_id_context(b"peer").expect("set");
-    let certificate = |name: &str| X509::from_pem(&std::fs::read(pki.join(name)).expect("a file")).expect("PEM");
-    context.set_certificate(&certificate("bootstrap.crt.pem")).expect("set");
-    context.add_extra_chain_cert(certificate("sp-ca.crt.pem")).expect("set");
-    context
-        .set_private_key_file(pki.join("bootstrap.key.pem"), SslFiletype::PEM)
-        .expect("set");
-    context
-        .cert_store_mut()
-        .add_cert(certificate("mta-root.crt.pem"))
-        .expect("set");
-    context.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
-    let context = context.build();
-    let listener = TcpListener::bind(("127.0.0.1", port.parse().expect("a port"))).expect("it listens");
-    let page = format!("HTTP/1.0 200 ok\r\nContent-type: text/html\r\n\r\n{}", "x".repeat(2000));
-    for stream in listener.incoming().filter_map(Result::ok) {
-        let mut tls = SslStream::new(Ssl::new(&context).expect("SSL"), stream).expect("SSL");
-        if tls.accept().is_err() {
-            continue;
-        }
-        let mut request = [0; 1024];
-        let _ = tls.read(&mut request);
-        let _ = tls.write_all(page.as_bytes());
-        let _ = tls.shutdown();
-    }
 }

@@ -388,7 +388,10 @@ fn credentials_are_entered_shown_and_removed_from_the_command_line() {
     assert_eq!(bad.status.code(), Some(1));
     let said = text(bad);
     assert!(
-        said.contains(":3: ") && said.contains(":4: ") && said.contains("--skip-bad") && !said.contains("s3cret"),
+        said.contains("bad.csv:3:1: mac: ")
+            && said.contains("bad.csv:4:1: mac: ")
+            && said.contains("--skip-bad")
+            && !said.contains("s3cret"),
         "{said}"
     );
     let shown = server.json(&["credentials", "show", ONE, "--reveal"]);
@@ -454,6 +457,26 @@ fn credentials_are_entered_shown_and_removed_from_the_command_line() {
         Some(1),
         "they go with their device"
     );
+}
+
+#[test]
+fn the_built_in_template_can_be_copied_and_changed() {
+    let mut server = installation();
+    let template = server.command(&["credentials", "template"]);
+    let changed = template.replace("version=\"1.0\" mac", "version=\"1.0\"  mac");
+    assert_ne!(changed, template);
+    std::fs::write(server.site().join("my-eue.xml"), changed).unwrap();
+    let schema = server.site().join("eue.xsd");
+    std::fs::write(&schema, server.command(&["credentials", "template", "--schema"])).unwrap();
+    server.edit("hardline.toml", "# template = \"eue.xml\"", "template = \"my-eue.xml\"");
+    let one = Papers::of(&server, ONE);
+    server.start();
+    let answer = text(curl(&server, Some(&one), &[]));
+    let document = body(&answer);
+    assert!(document.contains("version=\"1.0\"  mac"), "{answer}");
+    let mut xmllint = Command::new("xmllint");
+    xmllint.args(["--noout", "--schema"]).arg(&schema).arg("-");
+    assert!(fed(xmllint, document).status.success(), "{document}");
 }
 
 #[test]

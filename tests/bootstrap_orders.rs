@@ -15,7 +15,7 @@ use hardline::simulator::FlowSpec;
 use hardline::simulator::agent::Security;
 use hardline::value::hex;
 use hardline::wire::snmp::ProvisioningState;
-use support::bootstrap::text;
+use support::bootstrap::{Papers, status, text};
 use support::client::{Eue, World, register, tftp_from};
 use support::peers::Process;
 use support::server::Server;
@@ -136,13 +136,19 @@ fn a_device_of_the_secure_flow_is_told_by_snmpv3() {
 #[test]
 fn a_device_of_the_hybrid_flow_is_told_by_snmpv2c_under_its_community() {
     let mut server = Server::install();
+    server.edit("hardline.toml", "#= window = \"0s\"", "window = \"1h\"");
     server.start();
     let eue = eue(&server, Flow::Hybrid);
+    let mac = eue.spec.mac.to_string();
+    server.command(&["credentials", "set", &mac, "--impi", "a@b", "--generate"]);
+    let papers = Papers::of(&server, &mac);
+    assert_eq!(status(&server, &papers), "403", "the window opens with its success");
     let mut agent = eue.secured();
     eue.enroll(&mut agent);
     let instruction = eue.told(&mut agent);
     tftp_from(eue.spec.address, &instruction.url).expect("the file");
     eue.report(&mut agent, ProvisioningState::Pass);
+    assert_eq!(status(&server, &papers), "200");
     let (address, spec, known) = (eue.address(), eue.spec.clone(), eue.known.clone());
     drop(eue);
     let device = Device::start(address, "rwcommunity public\n", "");

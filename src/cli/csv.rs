@@ -57,9 +57,7 @@ pub(in crate::cli) fn rows(text: &str) -> Vec<Row<'_>> {
     while !rest.is_empty() {
         let (fields, used) = row(rest);
         let (text, after) = rest.split_at(used);
-        let is_empty = fields
-            .as_ref()
-            .is_ok_and(|fields| fields.iter().all(String::is_empty));
+        let is_empty = fields.as_ref().is_ok_and(|fields| fields.iter().all(String::is_empty));
         if !is_empty {
             rows.push(Row { line, text, fields });
         }

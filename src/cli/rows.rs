@@ -120,9 +120,7 @@ fn json_key(line: &str, name: &str) -> Option<usize> {
     let key = Value::from(name).to_string();
     let mut places = line.match_indices(&key).map(|(at, _)| at);
     // Within a text, the quote before it would have a backslash.
-    let at = places.find(|&at| {
-        !line[..at].ends_with('\\') && line[at + key.len()..].trim_start().starts_with(':')
-    })?;
+    let at = places.find(|&at| !line[..at].ends_with('\\') && line[at + key.len()..].trim_start().starts_with(':'))?;
     Some(line[..at].chars().count() + 1)
 }
 
@@ -163,11 +161,7 @@ fn from_json_lines(text: &str) -> Records<'_> {
         .collect()
 }
 
-fn from_csv<'a>(
-    text: &'a str,
-    columns: &Columns<'_>,
-    typed: impl Fn(Record) -> Result<Record, String>,
-) -> Records<'a> {
+fn from_csv<'a>(text: &'a str, columns: &Columns<'_>, typed: impl Fn(Record) -> Result<Record, String>) -> Records<'a> {
     let mut rows = csv::rows(text).into_iter();
     let place = |line, text, header| Place {
         line,

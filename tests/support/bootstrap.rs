@@ -1,7 +1,7 @@
 //! Devices with certificates, for the tests of bootstrapping.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use hardline::settings::Service;
 use hardline::value::{MacAddress, OsRandom, Timestamp};
 use hardline::wire::cert::issue::{self, Credential, Terms};
 use hardline::wire::cert::{certificates_from_pem, certificates_to_pem, key_from_pem, key_to_pem};
+use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslStream, SslVersion};
 
 use super::server::Server;
 
@@ -119,9 +120,8 @@ pub fn curl(server: &Server, papers: Option<&Papers>, args: &[&str]) -> Output {
     command.output().expect("curl runs")
 }
 
-/// Fetches the document, by TLS 1.0 from the legacy listener, and keeps the connection.
-pub fn fetcher(service: Service, papers: &Papers) -> impl Fn(SocketAddr) -> TcpStream {
-    use openssl::ssl::{Ssl, SslContextBuilder, SslFiletype, SslMethod, SslStream, SslVersion};
+/// A client of OpenSSL's for one of the two listeners.
+fn client(service: Service, papers: &Papers) -> SslContext {
     let mut context = SslContextBuilder::new(SslMethod::tls_client()).unwrap();
     context.set_security_level(0);
     if service == Service::BootstrapLegacy {
@@ -131,14 +131,38 @@ pub fn fetcher(service: Service, papers: &Papers) -> impl Fn(SocketAddr) -> TcpS
     }
     context.set_certificate_chain_file(&papers.chain).unwrap();
     context.set_private_key_file(&papers.key, SslFiletype::PEM).unwrap();
-    let context = context.build();
+    context.build()
+}
+
+fn connected(client: &SslContext, address: SocketAddr) -> SslStream<TcpStream> {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut tls = SslStream::new(Ssl::new(client).unwrap(), stream).unwrap();
+    tls.connect().unwrap();
+    tls
+}
+
+/// Sends a request, closes its half of the connection, and gives the whole answer.
+pub fn asker(service: Service, papers: &Papers) -> impl Fn(SocketAddr, &str) -> String {
+    let client = client(service, papers);
+    move |address, request| {
+        let mut tls = connected(&client, address);
+        tls.write_all(request.as_bytes()).unwrap();
+        tls.shutdown().unwrap();
+        tls.get_ref().shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        let _ = tls.read_to_string(&mut answer);
+        answer
+    }
+}
+
+/// Fetches the document, by TLS 1.0 from the legacy listener, and keeps the connection.
+pub fn fetcher(service: Service, papers: &Papers) -> impl Fn(SocketAddr) -> TcpStream {
+    let client = client(service, papers);
     move |address| {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let held = stream.try_clone().unwrap();
-        let mut tls = SslStream::new(Ssl::new(&context).unwrap(), stream).unwrap();
-        tls.connect().unwrap();
+        let mut tls = connected(&client, address);
+        let held = tls.get_ref().try_clone().unwrap();
         tls.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
         let mut answer = [0; 16];
         tls.read_exact(&mut answer).unwrap();

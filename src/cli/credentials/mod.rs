@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::open::{ConfigArg, block_on, open_store};
 use super::{CliError, output};
+use crate::provisioning::bootstrap;
 use crate::store::{CredentialError, CredentialStore, SqliteStore};
 use crate::value::{MacAddress, Timestamp};
 use generate::GenerateArgs;
@@ -78,6 +79,12 @@ enum Command {
         #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
     },
+    /// Print the built-in template of the document, to be copied and changed, or its schema
+    Template {
+        /// The schema (XSD) of what the built-in template makes
+        #[arg(long)]
+        schema: bool,
+    },
 }
 
 #[derive(clap::Args)]
@@ -100,6 +107,8 @@ impl From<CredentialError> for CliError {
 /// [`CliError`].
 pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
     let config = match &args.command {
+        Command::Template { schema: false } => return output::print(bootstrap::BUILT_IN),
+        Command::Template { schema: true } => return output::print(bootstrap::SCHEMA),
         Command::Import { config, .. } | Command::List { config } | Command::Reads { config, .. } => config,
         Command::Set(args) => &args.one.config,
         Command::Generate(args) => &args.config,
@@ -144,6 +153,7 @@ async fn work(store: &SqliteStore, command: Command, as_json: bool) -> Result<()
             )
         }
         Command::Reads { mac, limit, .. } => show::reads(&store.credential_reads(mac, limit).await?, as_json),
+        Command::Template { .. } => Ok(()),
     }
 }
 

@@ -291,11 +291,15 @@ mod tests {
         assert_eq!(read_text.rows.len(), 1);
         let columns: Vec<Option<usize>> = read_text.bad.iter().map(|bad| bad.column).collect();
         let expected = [1, 14, 19, 28, 24, 31, 24, 0, 0, 23, 1, 14, 19, 26];
-        assert_eq!(columns, expected.map(|column| Some(column).filter(|&column| column > 0)));
+        assert_eq!(
+            columns,
+            expected.map(|column| Some(column).filter(|&column| column > 0))
+        );
         for bad in &read_text.bad {
             assert!(!bad.reason.contains("s3cret"), "{bad:?}");
         }
-        let nested = "{\"mac\":\"001122334401\",\"impus\":[{\"id\":\"sip:u@ims\"},{\"id\":\"v\",\"index\":99}],\"impis\":[4]}";
+        let nested =
+            "{\"mac\":\"001122334401\",\"impus\":[{\"id\":\"sip:u@ims\"},{\"id\":\"v\",\"index\":99}],\"impis\":[4]}";
         let reasons: Vec<String> = read(nested).bad.into_iter().map(|bad| bad.reason).collect();
         assert_eq!(
             reasons,

@@ -15,7 +15,9 @@ use crate::model::{Credentials, CredentialsType, Delivery, Device, Flow, IdType,
 use crate::value::{Fqdn, MacAddress, Realm, Timestamp, hex};
 
 /// The built-in template.
-const DEFAULT: &str = include_str!("../../../templates/bootstrap/eue.xml");
+pub const BUILT_IN: &str = include_str!("../../../templates/bootstrap/eue.xml");
+/// The schema (XSD) of the documents that the built-in template makes.
+pub const SCHEMA: &str = include_str!("../../../templates/bootstrap/eue.xsd");
 /// The longest document in octets: all rows of both tables, each as long as the MIB allows, do not reach it.
 pub const MAX_DOCUMENT: usize = 4 << 20;
 /// The template's name within its environment.
@@ -58,7 +60,7 @@ impl Document {
     /// [`DocumentError`].
     pub fn load(file: Option<&Path>, facing: Facing) -> Result<Self, DocumentError> {
         let (name, text) = match file {
-            None => ("built-in template".to_owned(), DEFAULT.to_owned()),
+            None => ("built-in template".to_owned(), BUILT_IN.to_owned()),
             Some(file) => {
                 let name = file.display().to_string();
                 let read = std::fs::read_to_string(file).map_err(|error| DocumentError {
@@ -324,7 +326,7 @@ mod tests {
 
     #[test]
     fn the_default_has_the_columns_of_the_mib_and_escapes_them() {
-        let text = rendered(DEFAULT, b"<&>\"'", "A & <B>").unwrap();
+        let text = rendered(BUILT_IN, b"<&>\"'", "A & <B>").unwrap();
         assert!(text.starts_with("<?xml"), "{text}");
         for part in [
             "<pktcEUEUsrIMPUDispInfo>A &amp; &lt;B&gt;</pktcEUEUsrIMPUDispInfo>",
@@ -335,7 +337,7 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(!text.contains("{#") && !text.contains("{%"), "{text}");
-        let text = rendered(DEFAULT, &[0, 255, 7], "").unwrap();
+        let text = rendered(BUILT_IN, &[0, 255, 7], "").unwrap();
         assert!(text.contains("encoding=\"base64\">AP8H</"), "{text}");
     }
 

@@ -5,5 +5,5 @@ mod document;
 mod trigger;
 
 pub use authorise::{Allowed, Facts, Refusal, Rules, authorise, is_blocked};
-pub use document::{Document, DocumentError, Facing};
+pub use document::{BUILT_IN, Document, DocumentError, Facing, SCHEMA};
 pub use trigger::Triggers;

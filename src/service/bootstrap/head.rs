@@ -199,7 +199,14 @@ mod tests {
         }
         assert_eq!(judged("1.0", &[]), Ok(true));
         assert_eq!(judged("1.1", &[]), Err(Wrong::Host));
-        for hosts in [&["x", "x"][..], &["x", "y"], &[" a b"], &[" a/b"], &[" u@a"], &[" \u{e9}"]] {
+        for hosts in [
+            &["x", "x"][..],
+            &["x", "y"],
+            &[" a b"],
+            &[" a/b"],
+            &[" u@a"],
+            &[" \u{e9}"],
+        ] {
             assert_eq!(judged("1.1", hosts), Err(Wrong::Host), "{hosts:?}");
             assert_eq!(judged("1.0", hosts), Err(Wrong::Host), "{hosts:?}");
         }

@@ -334,7 +334,10 @@ mod tests {
             (b"GET / HTTP/2.0\r\n\r\n", "505 HTTP Version Not Supported"),
             (b"GET / HTTP/1.1\r\n\r\n", "400 Bad Request"),
             (b"GET / HTTP/1.1\r\nhost: x\r\nhost: x\r\n\r\n", "400 Bad Request"),
-            (b"GET / HTTP/1.1\r\nhost: x\r\ncontent-length: x\r\n\r\n", "400 Bad Request"),
+            (
+                b"GET / HTTP/1.1\r\nhost: x\r\ncontent-length: x\r\n\r\n",
+                "400 Bad Request",
+            ),
             (b"GET / HTTP/1.1\r\nhost: x\r\nx y\r\n\r\n", "400 Bad Request"),
             (
                 b"GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n12",
@@ -355,7 +358,9 @@ mod tests {
     #[tokio::test]
     async fn a_connection_ends_where_its_request_says_so() {
         let both = |connection: &str, version: &str| {
-            format!("GET /a HTTP/{version}\r\nhost: x\r\n{connection}\r\nGET /b HTTP/{version}\r\nhost: x\r\n{connection}\r\n")
+            format!(
+                "GET /a HTTP/{version}\r\nhost: x\r\n{connection}\r\nGET /b HTTP/{version}\r\nhost: x\r\n{connection}\r\n"
+            )
         };
         for (connection, version, answers) in [
             ("", "1.1", 2),

@@ -258,17 +258,22 @@ impl Connections {
 
     /// The stream of a peer that proved who it is, and what is known of its handshake.
     async fn handshake(&self, stream: TcpStream, peer: SocketAddr) -> Option<(Secured, Arc<Handshake>)> {
+        let deadline = tokio::time::Instant::now() + self.limits.handshake;
+        // OpenSSL takes its share of memory when a peer begins to speak, and not before.
+        match tokio::time::timeout_at(deadline, stream.readable()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return self.failed("connection_lost", peer),
+            Err(_) => return self.failed("handshake_timeout", peer),
+        }
         let Ok((ssl, handshake)) = self.terminal.begin(peer) else {
-            self.server.ended("connection_lost", peer);
-            return None;
+            return self.failed("connection_lost", peer);
         };
         // OpenSSL has one alert for every refusal of ours.
         let stream = Alerting::new(stream, Verdict(Arc::clone(&handshake)));
         let Ok(mut stream) = SslStream::new(ssl, stream) else {
-            self.server.ended("connection_lost", peer);
-            return None;
+            return self.failed("connection_lost", peer);
         };
-        match tokio::time::timeout(self.limits.handshake, Pin::new(&mut stream).accept()).await {
+        match tokio::time::timeout_at(deadline, Pin::new(&mut stream).accept()).await {
             Ok(Ok(())) => return Some((stream, handshake)),
             Err(_) => self.server.ended("handshake_timeout", peer),
             Ok(Err(error)) => {
@@ -278,6 +283,11 @@ impl Connections {
                 part(stream.get_mut()).await;
             }
         }
+        None
+    }
+
+    fn failed<T>(&self, word: &str, peer: SocketAddr) -> Option<T> {
+        self.server.ended(word, peer);
         None
     }
 }
