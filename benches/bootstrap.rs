@@ -26,7 +26,7 @@ const SPAN: Duration = Duration::from_secs(8);
 const WARM_UP: Duration = Duration::from_secs(1);
 /// Clients at once. s_server serves one after the other and costs the same for any number; our durable records of who read
 /// what share their commits.
-const CLIENTS: usize = 32;
+const CLIENTS: usize = 64;
 /// Idle connections that are held.
 const IDLE: usize = 10_000;
 const MAC: &str = "00:11:22:AA:BB:01";

@@ -462,12 +462,12 @@ fn credentials_are_entered_shown_and_removed_from_the_command_line() {
 #[test]
 fn the_built_in_template_can_be_copied_and_changed() {
     let mut server = installation();
-    let template = server.command(&["credentials", "template"]);
+    let template = text(hardline(&["credentials", "template"]));
     let changed = template.replace("version=\"1.0\" mac", "version=\"1.0\"  mac");
     assert_ne!(changed, template);
     std::fs::write(server.site().join("my-eue.xml"), changed).unwrap();
     let schema = server.site().join("eue.xsd");
-    std::fs::write(&schema, server.command(&["credentials", "template", "--schema"])).unwrap();
+    std::fs::write(&schema, text(hardline(&["credentials", "template", "--schema"]))).unwrap();
     server.edit("hardline.toml", "# template = \"eue.xml\"", "template = \"my-eue.xml\"");
     let one = Papers::of(&server, ONE);
     server.start();

@@ -262,7 +262,7 @@ type Insert<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 /// Inserts `rows` with as few statements as possible. Each statement takes a power of two of rows, so that the number
 /// of different statements, and with it the cache of prepared ones, stays small.
-async fn insert<T>(
+pub(super) async fn insert<T>(
     connection: &mut SqliteConnection,
     head: &str,
     columns: usize,

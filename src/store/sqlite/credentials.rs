@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row, SqliteConnection};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::batch::insert;
 use super::rows::{self, RowError};
 use super::writer::{Answer, Job};
 use super::{SqliteStore, limit};
@@ -286,24 +287,36 @@ pub(super) async fn read_all(connection: &mut SqliteConnection, waiting: Vec<Wai
         for waiting in &waiting {
             done.push(read_one(&mut transaction, &waiting.read).await?);
         }
+        record_reads(&mut transaction, &waiting, &done).await?;
         transaction.commit().await
     }
     .await;
-    match result {
-        Ok(()) => {
-            for (waiting, rows) in waiting.into_iter().zip(done) {
-                let _ = waiting.answer.send(Ok(rows));
-            }
-        }
-        Err(error) => {
-            for waiting in waiting {
-                let _ = waiting.answer.send(Err(failed(&error)));
-            }
-        }
+    let mut done = done.into_iter();
+    for waiting in waiting {
+        let rows = result.as_ref().map(|()| done.next().flatten()).map_err(failed);
+        let _ = waiting.answer.send(rows);
     }
 }
 
-/// The rows of one read, and its record; `None` where it was decided on a state that is past.
+/// Puts on record who read what, where there was something to read.
+async fn record_reads(
+    connection: &mut SqliteConnection,
+    waiting: &[WaitingRead],
+    found: &[Option<Vec<StoredRow>>],
+) -> Result<(), sqlx::Error> {
+    let found = found.iter().map(|rows| rows.as_deref().unwrap_or_default());
+    let reads = waiting.iter().map(|waiting| &waiting.read).zip(found);
+    let reads: Vec<_> = reads.filter(|(_, rows)| !rows.is_empty()).collect();
+    let head = "INSERT INTO credential_reads (mac, at, who, source, fields)";
+    insert(connection, head, 5, "", &reads, |query, (read, rows)| {
+        let query = query.bind(read.mac.to_string()).bind(read.at.0);
+        let query = query.bind(read.who.clone()).bind(read.source.clone());
+        query.bind(fields(rows, read.reveal))
+    })
+    .await
+}
+
+/// The rows of one read, which is counted and enters the ladder; `None` where it was decided on a state that is past.
 async fn read_one(
     connection: &mut SqliteConnection,
     read: &CredentialRead,
@@ -336,14 +349,6 @@ async fn read_one(
     if found.is_empty() {
         return Ok(Some(found));
     }
-    sqlx::query("INSERT INTO credential_reads (mac, at, who, source, fields) VALUES (?, ?, ?, ?, ?)")
-        .bind(&mac)
-        .bind(read.at.0)
-        .bind(&read.who)
-        .bind(&read.source)
-        .bind(fields(&found, read.reveal))
-        .execute(&mut *connection)
-        .await?;
     if let Some((attempt, step)) = read.delivery.as_ref().and_then(|delivery| delivery.step.as_ref()) {
         // An attempt that was forgotten meanwhile has no ladder any more.
         sqlx::query(

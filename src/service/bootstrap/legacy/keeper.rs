@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -35,6 +35,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const SETTLED: Duration = Duration::from_secs(30);
 /// Questions of the worker that are under way at once.
 const IN_FLIGHT: usize = 1_024;
+/// Answers that are written at once, where so many wait.
+const AT_ONCE: usize = 32;
 
 /// Keeps the worker running.
 pub struct Keeper {
@@ -48,7 +50,7 @@ pub struct Keeper {
 /// A worker that listens.
 struct Worker {
     process: Child,
-    reader: OwnedReadHalf,
+    reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
     since: Instant,
 }
@@ -143,7 +145,7 @@ async fn introduce(
     near: StdUnixStream,
     orders: &Orders,
     listeners: &[TcpListener],
-) -> Result<(OwnedReadHalf, OwnedWriteHalf), String> {
+) -> Result<(BufReader<OwnedReadHalf>, OwnedWriteHalf), String> {
     let failed = |error: std::io::Error| format!("the private socket: {error}");
     let descriptors: Vec<BorrowedFd<'_>> = listeners.iter().map(AsFd::as_fd).collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_SOCKETS))];
@@ -152,7 +154,8 @@ async fn introduce(
     rustix::net::sendmsg(&near, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL)
         .map_err(|error| format!("the private socket: {error}"))?;
     near.set_nonblocking(true).map_err(failed)?;
-    let (mut reader, mut writer) = UnixStream::from_std(near).map_err(failed)?.into_split();
+    let (reader, mut writer) = UnixStream::from_std(near).map_err(failed)?.into_split();
+    let mut reader = BufReader::new(reader);
     let octets = zeroize::Zeroizing::new(Downward::Orders(orders.to_octets()).to_octets());
     writer.write_all(&octets).await.map_err(failed)?;
     let first = tokio::time::timeout(STARTING, next(&mut reader)).await;
@@ -183,8 +186,11 @@ async fn attend(worker: &mut Worker, desk: &Desk, stop: &mut watch::Receiver<boo
         }
     };
     let writing = async {
-        while let Some(frame) = frames.recv().await {
-            if writer.write_all(&frame).await.is_err() {
+        let mut waiting = Vec::new();
+        while frames.recv_many(&mut waiting, AT_ONCE).await > 0 {
+            let octets = zeroize::Zeroizing::new(waiting.concat());
+            waiting.clear();
+            if writer.write_all(&octets).await.is_err() {
                 break;
             }
         }

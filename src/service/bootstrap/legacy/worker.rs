@@ -1,7 +1,7 @@
 //! The worker: listens on sockets that it was handed, ends TLS, and asks the server for everything else.
 
 use std::collections::HashMap;
-use std::io::{IoSliceMut, Write};
+use std::io::{BufReader, IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
@@ -172,7 +172,8 @@ impl Server {
     }
 
     /// Takes what the server says, until it says stop or nothing any more.
-    fn listen(&self, mut socket: UnixStream, stop: &watch::Sender<bool>) {
+    fn listen(&self, socket: UnixStream, stop: &watch::Sender<bool>) {
+        let mut socket = BufReader::new(socket);
         while let Some(frame) = next_blocking(&mut socket).as_deref().and_then(Downward::from_octets) {
             match frame {
                 Downward::Verdict { id, alert } => {
@@ -260,8 +261,8 @@ impl Connections {
     async fn handshake(&self, stream: TcpStream, peer: SocketAddr) -> Option<(Secured, Arc<Handshake>)> {
         let deadline = tokio::time::Instant::now() + self.limits.handshake;
         // OpenSSL takes its share of memory when a peer begins to speak, and not before.
-        match tokio::time::timeout_at(deadline, stream.readable()).await {
-            Ok(Ok(())) => {}
+        match tokio::time::timeout_at(deadline, stream.peek(&mut [0])).await {
+            Ok(Ok(_)) => {}
             Ok(Err(_)) => return self.failed("connection_lost", peer),
             Err(_) => return self.failed("handshake_timeout", peer),
         }
