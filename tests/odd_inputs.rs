@@ -11,10 +11,8 @@ impl Folder {
         let folder = Self(tempfile::tempdir().unwrap());
         let put = |name: &str, content: &[u8]| std::fs::write(folder.0.path().join(name), content).unwrap();
         put("empty", b"");
-        put(
-            "noise",
-            &(0..200).map(|at: u8| at.wrapping_mul(37) ^ 0x5a).collect::<Vec<u8>>(),
-        );
+        // A device's file that ends within a TLV, and in no block of a cipher.
+        put("noise", b"\xfe\x01\x01\x0b\x80\x30\x01");
         put("words", b"these are words\n");
         put("modem.txt", b"Main {\n    NetworkAccess 1;\n}\n");
         put(

@@ -193,14 +193,20 @@ pub fn decrypt(args: &DecryptArgs, as_json: bool) -> Result<(), CliError> {
     let key = args.form.key(&args.key_file)?;
     let plain = cipher::decrypt(&delivered, &key, args.form.form());
     let mut plain = plain.map_err(|error| CliError::file(&args.file, error))?;
-    match DeviceFile::decode(&plain) {
-        // The fill of the last block is no part of the file.
-        Ok(file) if file.trailing.iter().all(|&octet| octet == 0) => plain.truncate(plain.len() - file.trailing.len()),
-        Ok(_) => {}
-        Err(error) => eprintln!(
-            "hardline: {}: what was decrypted is no device file ({error}): the key, the cipher or the form may be another",
-            args.file.display()
-        ),
+    let wrong = |reason: &dyn std::fmt::Display| {
+        let remedy = "the key, the cipher or the form may be another";
+        CliError::file(
+            &args.file,
+            format!("what was decrypted is no device file ({reason}): {remedy}"),
+        )
+    };
+    if FileKind::of(&plain) != FileKind::Device {
+        return Err(wrong(&"it does not begin with FE 01 01"));
+    }
+    let file = DeviceFile::decode(&plain).map_err(|error| wrong(&error))?;
+    // The fill of the last block is no part of the file.
+    if file.trailing.iter().all(|&octet| octet == 0) {
+        plain.truncate(plain.len() - file.trailing.len());
     }
     input::write(&args.output, &plain)?;
     say(&args.output, &plain, as_json)
