@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::model::{AttemptId, CredentialRow, Credentials, Step};
+use crate::model::{CredentialRow, Credentials, Step};
 use crate::value::{MacAddress, Timestamp};
 
 /// What is known of a device's credentials without opening any of them.
@@ -60,8 +60,8 @@ pub struct Delivering {
     /// [`CredentialState::changed`] and [`CredentialState::deliveries`] as they were decided on; `None` where the decision
     /// did not depend on them.
     pub decided_on: Option<(Timestamp, u32)>,
-    /// The row for the ladder of the device's newest attempt, where it has one.
-    pub step: Option<(AttemptId, Step)>,
+    /// The row for the ladder of the device's newest attempt, where it has one then.
+    pub step: Step,
 }
 
 /// What a read came to.

@@ -154,7 +154,6 @@ impl Desk {
                 now,
             };
             let allowed = authorise(&shared.rules, &facts).map_err(Turned::Away)?;
-            let attempt = shared.core.store.attempt(mac).await?;
             let read = CredentialRead {
                 mac,
                 at: now,
@@ -163,7 +162,7 @@ impl Desk {
                 reveal: Reveal::Credentials,
                 delivery: Some(Delivering {
                     decided_on: allowed.decided_on,
-                    step: attempt.map(|attempt| (attempt.id, step(ask, now))),
+                    step: step(ask, now),
                 }),
             };
             match shared.credentials.read_credentials(read).await? {

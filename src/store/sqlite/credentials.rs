@@ -14,7 +14,7 @@ use super::writer::{Answer, Job};
 use super::{SqliteStore, limit};
 use crate::model::{CredentialRow, Credentials, CredentialsType, IdType, Impi, Impu};
 use crate::store::credentials::{
-    CredentialError, CredentialRead, CredentialState, CredentialStore, Reading, RecordedRead, Reveal,
+    CredentialError, CredentialRead, CredentialState, CredentialStore, Delivering, Reading, RecordedRead, Reveal,
 };
 use crate::store::{MasterKey, StoreError};
 use crate::value::{MacAddress, Secret, Timestamp, hex, unhex};
@@ -349,12 +349,12 @@ async fn read_one(
     if found.is_empty() {
         return Ok(Some(found));
     }
-    if let Some((attempt, step)) = read.delivery.as_ref().and_then(|delivery| delivery.step.as_ref()) {
-        // An attempt that was forgotten meanwhile has no ladder any more.
+    if let Some(Delivering { step, .. }) = &read.delivery {
         sqlx::query(
-            "INSERT INTO steps (attempt, step, at, outcome, detail) SELECT id, ?2, ?3, ?4, ?5 FROM attempts WHERE id = ?1",
+            "INSERT INTO steps (attempt, step, at, outcome, detail)
+             SELECT id, ?2, ?3, ?4, ?5 FROM attempts WHERE mac = ?1 ORDER BY seq DESC LIMIT 1",
         )
-        .bind(attempt.to_string())
+        .bind(&mac)
         .bind(step.step.to_string())
         .bind(step.at.0)
         .bind(rows::word(&step.outcome))

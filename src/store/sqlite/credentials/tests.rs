@@ -231,7 +231,6 @@ async fn of_two_deliveries_that_race_one_decides_again() {
         file: None,
         version: 0,
     };
-    let id = attempt.id;
     let change = Change {
         attempt: Some(attempt),
         ..Change::default()
@@ -241,7 +240,7 @@ async fn of_two_deliveries_that_race_one_decides_again() {
     let delivery = || CredentialRead {
         delivery: Some(Delivering {
             decided_on: Some((state.changed, state.deliveries)),
-            step: Some((id, Step::ok(StepId::FILE_DELIVERED, NOW, "document"))),
+            step: Step::ok(StepId::FILE_DELIVERED, NOW, "document"),
         }),
         ..read(1, Reveal::Credentials)
     };
