@@ -12,20 +12,16 @@ use crate::wire::tftp::MAX_REQUEST;
 /// Room for one datagram. The longest that is any good has [`MAX_REQUEST`] octets; what is cut off here is too long anyway.
 const DATAGRAM: usize = 2 * MAX_REQUEST;
 
-/// Batches of requests that are taken at most before the replies are looked at again.
-const REQUEST_BATCHES: usize = 16;
-
-/// For so many replies of one turn one request is taken in the next: a request asks for more work than a reply, and who is
-/// under way comes first; but where thousands are, thousands wait to begin, and must not wait until they ask again.
-const REPLIES_FOR_A_REQUEST: usize = 2;
+/// Batches of requests that are taken at most before the replies are looked at again. Who is under way waits for them, a tenth
+/// of a second where each asks for a file of its own; who waits to begin asks again after a second, and where ten thousand
+/// begin at once, each of them has to be heard before that.
+const REQUEST_BATCHES: usize = 32;
 
 /// The buffers of a worker.
 pub(super) struct Inboxes {
     requests: Vec<Inbox>,
     /// How many requests each of the first ones holds.
     received: Vec<usize>,
-    /// Batches of requests that the next turn takes.
-    share: usize,
     pub(super) replies: Inbox,
     errors: Counter,
 }
@@ -36,16 +32,15 @@ impl Inboxes {
         Self {
             requests: (0..REQUEST_BATCHES).map(|_| Inbox::new(DATAGRAM)).collect(),
             received: Vec::with_capacity(REQUEST_BATCHES),
-            share: 1,
             replies: Inbox::new(DATAGRAM),
             errors,
         }
     }
 
-    /// Receives this turn's share of requests; gives how many came.
+    /// Receives requests; gives how many came.
     pub(super) fn receive_requests(&mut self, socket: &UdpSocket, all: bool) -> usize {
         self.received.clear();
-        for inbox in self.requests.iter_mut().take(self.share) {
+        for inbox in &mut self.requests {
             let received = receive(socket, inbox, all, &self.errors);
             self.received.push(received);
             if received < BATCH {
@@ -64,11 +59,6 @@ impl Inboxes {
     /// Receives a batch of replies; gives how many came.
     pub(super) fn receive_replies(&mut self, socket: &UdpSocket, all: bool) -> usize {
         receive(socket, &mut self.replies, all, &self.errors)
-    }
-
-    /// Sets the share of requests in the next turn, after one with so many `replies`.
-    pub(super) fn share_after(&mut self, replies: usize) {
-        self.share = (replies / REPLIES_FOR_A_REQUEST / BATCH).clamp(1, REQUEST_BATCHES);
     }
 }
 

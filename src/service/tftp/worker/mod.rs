@@ -185,7 +185,6 @@ impl<S: FileSource> Worker<S> {
             replies += self.take_replies(port, all || asked > 0, inboxes);
         }
         self.take_requests(inboxes);
-        inboxes.share_after(replies);
         if let Some(answer) = answer {
             self.answered(answer);
             self.take_answers();
