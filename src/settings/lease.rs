@@ -72,7 +72,7 @@ pub struct LeaseSource {
     #[serde(default)]
     pub password_file: Option<PathBuf>,
     /// `kea-sql` and `sql`: a file with the certificate of the CA that the database's is signed by. The connection is
-    /// encrypted then, and nothing else is accepted.
+    /// encrypted then, and without such a certificate there is none; those of the public CAs are taken as well.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// `kea` and `kea-sql`: the class of a lease, by the number of its subnet.

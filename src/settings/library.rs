@@ -51,7 +51,7 @@ pub struct LookupSettings {
     #[serde(default)]
     pub password_file: Option<PathBuf>,
     /// A file with the certificate of the CA that the database's is signed by. The connection is encrypted then, and
-    /// nothing else is accepted.
+    /// without such a certificate there is none; those of the public CAs are taken as well.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
     /// The query, with `:name` where a value belongs.
