@@ -7,11 +7,12 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hardline::settings::Service;
 use serde_json::Value;
 use support::bootstrap::{Papers, asker, curl, fetcher, python, s_client, script, text, with_device};
+use support::peers::{eventually, wait_for};
 use support::server::Server;
 
 const MAC: &str = "00:11:22:AA:BB:01";
@@ -58,17 +59,6 @@ fn started(server: &Server) -> Option<u32> {
     let mut lines = children.lines();
     let line = lines.find(|line| line.contains("bootstrap-worker") && !line.contains("defunct"))?;
     line.split_whitespace().next()?.parse().ok()
-}
-
-fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[test]
@@ -129,15 +119,15 @@ fn the_worker_has_little_and_only_its_connections_die_with_it() {
     // One that ends again soon is waited for longer.
     let kill = |pid: u32| Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap();
     assert!(kill(next).success());
-    eventually("it is started again, later", || {
-        server.stderr().contains("started again wait=200ms").then_some(())
+    wait_for("it is started again, later", || {
+        server.stderr().contains("started again wait=200ms")
     });
     let next = eventually("and serves", || started(&server).filter(|pid| *pid != next));
     serves(&server, &papers);
     let (status, _) = server.terminate();
     assert!(status.success());
-    eventually("the worker ends with the server", || {
-        (!std::path::Path::new(&format!("/proc/{next}")).exists()).then_some(())
+    wait_for("the worker ends with the server", || {
+        !std::path::Path::new(&format!("/proc/{next}")).exists()
     });
 }
 
@@ -393,10 +383,8 @@ fn one_source_cannot_take_all_connections() {
         assert!(answer.contains("<eueCredentials"), "{service}: {answer}");
         drop(held);
     }
-    eventually("those who left make room", || {
-        text(curl(&server, Some(&papers), &[]))
-            .starts_with("HTTP/1.1 200")
-            .then_some(())
+    wait_for("those who left make room", || {
+        text(curl(&server, Some(&papers), &[])).starts_with("HTTP/1.1 200")
     });
 }
 

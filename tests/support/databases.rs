@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::peers::{Process, free_port, run, wait_for};
+use super::peers::{Process, free_port, run, wait_for, within};
 
 fn is_root() -> bool {
     nix::unistd::Uid::effective().is_root()
@@ -29,6 +29,10 @@ fn folder(user: &str) -> tempfile::TempDir {
         run(Command::new("chown").arg(user).arg(folder.path()));
     }
     folder
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.output().is_ok_and(|out| out.status.success())
 }
 
 /// A PostgreSQL server; its user `postgres` needs no password, its user `hardline` has one.
@@ -63,7 +67,7 @@ impl Postgres {
         let port = free_port();
         let process = Self::serve(folder.path(), port);
         let postgres = Self { folder, port, process };
-        postgres.wait();
+        wait_for("PostgreSQL", || postgres.answers());
         postgres.sql("postgres", &format!("CREATE ROLE hardline LOGIN PASSWORD '{PASSWORD}'"));
         postgres
     }
@@ -82,13 +86,8 @@ impl Postgres {
         Process::start(&mut serve, &folder.join("log"))
     }
 
-    fn wait(&self) {
-        wait_for("PostgreSQL", || {
-            self.psql("postgres")
-                .args(["-c", "SELECT 1"])
-                .output()
-                .is_ok_and(|out| out.status.success())
-        });
+    fn answers(&self) -> bool {
+        succeeds(self.psql("postgres").args(["-c", "SELECT 1"]))
     }
 
     fn psql(&self, database: &str) -> Command {
@@ -147,19 +146,7 @@ impl Postgres {
         // The children of the one that was killed hold its shared memory for a moment.
         wait_for("PostgreSQL again", || {
             self.process = Self::serve(self.folder.path(), self.port);
-            let deadline = Instant::now() + Duration::from_secs(5);
-            while Instant::now() < deadline {
-                if self
-                    .psql("postgres")
-                    .args(["-c", "SELECT 1"])
-                    .output()
-                    .is_ok_and(|out| out.status.success())
-                {
-                    return true;
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            false
+            within(Duration::from_secs(5), || self.answers())
         });
     }
 }
@@ -229,12 +216,7 @@ impl MariaDb {
     }
 
     fn wait(&self) {
-        wait_for("MariaDB", || {
-            self.client("")
-                .args(["-e", "SELECT 1"])
-                .output()
-                .is_ok_and(|out| out.status.success())
-        });
+        wait_for("MariaDB", || succeeds(self.client("").args(["-e", "SELECT 1"])));
     }
 
     fn client(&self, database: &str) -> Command {

@@ -14,13 +14,31 @@ pub use super::databases::{MariaDb, PASSWORD, Postgres};
 /// How long a program may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until `found` holds.
-pub fn wait_for(what: &str, mut found: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+/// Whether `found` holds before `limit` is over.
+pub fn within(limit: Duration, mut found: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
     while !found() {
-        assert!(Instant::now() < deadline, "{what}");
+        if Instant::now() >= deadline {
+            return false;
+        }
         std::thread::sleep(Duration::from_millis(100));
     }
+    true
+}
+
+/// Waits until `found` holds.
+pub fn wait_for(what: &str, found: impl FnMut() -> bool) {
+    assert!(within(PATIENCE, found), "{what}");
+}
+
+/// Waits until `attempt` gives something.
+pub fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let mut given = None;
+    wait_for(what, || {
+        given = attempt();
+        given.is_some()
+    });
+    given.expect("it was waited for")
 }
 
 /// A TCP port that nothing has.
