@@ -5,11 +5,13 @@
 mod support;
 
 use std::process::Command;
+use std::time::Duration;
 
 use hardline::settings::Service;
 use hardline::wire::cert::issue;
 use serde_json::Value;
 use support::bootstrap::{Papers, authority, body, curl, fed, python, s_client, script, terms, text};
+use support::peers::within;
 use support::server::{Server, hardline};
 
 const ONE: &str = "00:11:22:aa:bb:01";
@@ -26,11 +28,8 @@ fn installation() -> Server {
     let server = Server::install();
     for (mac, name) in [(ONE, "one"), (TWO, "two"), (BARE, "bare"), (BLOCKED, "blocked")] {
         let fqdn = format!("{name}.pktc.example.net");
-        let mut args = vec!["device", "add", "--mac", mac, "--fqdn", &fqdn, "--flow", "hybrid"];
-        if mac == BLOCKED {
-            args.extend(["--var", "blocked=yes"]);
-        }
-        server.command(&args);
+        let more: &[&str] = if mac == BLOCKED { &["--var", "blocked=yes"] } else { &[] };
+        server.add_device(mac, &fqdn, "hybrid", more);
     }
     let file = server.site().join("credentials.csv");
     let secret = SECRET.replace('"', "\"\"");
@@ -56,19 +55,6 @@ fn counted(server: &Server, wanted: &str) -> u64 {
     let metrics = text(metrics);
     let line = metrics.lines().find(|line| line.contains(wanted));
     line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
-}
-
-fn with_metrics(server: &Server) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    server.edit(
-        "hardline.toml",
-        "#= listen = []",
-        &format!("listen = [\"127.0.0.1:{port}\"]"),
-    );
 }
 
 /// Whether xmllint finds that a document keeps to the schema.
@@ -182,7 +168,7 @@ fn a_device_gets_its_own_document_in_every_tls_world() {
 #[test]
 fn refused_certificates_get_their_alert_nothing_else_and_one_event() {
     let mut server = installation();
-    with_metrics(&server);
+    server.offer_metrics();
     let maker = authority(&server, "mfr-ca");
     let one = Papers::of(&server, ONE);
     let expired = Papers::issue(&server, &maker, ONE, 1024, &terms(3, 1));
@@ -234,10 +220,7 @@ fn refused_certificates_get_their_alert_nothing_else_and_one_event() {
                 "{word} {service} {args:?}: expected {expected}\n{said}"
             );
             assert!(!said.contains("200 OK") && !said.contains("eueCredentials"), "{said}");
-            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
-            while counted(&server, &line) == before && std::time::Instant::now() < deadline {
-                std::thread::sleep(std::time::Duration::from_millis(20));
-            }
+            within(Duration::from_secs(5), || counted(&server, &line) != before);
             assert_eq!(
                 counted(&server, &line),
                 before + 1,
@@ -328,20 +311,7 @@ fn policies_by_class_and_compression() {
     };
     let class = |mac: &str, class: &str, ip: &str| {
         let class = format!("class={class}");
-        server.command(&[
-            "device",
-            "add",
-            "--mac",
-            mac,
-            "--fqdn",
-            "x.pktc.example.net",
-            "--flow",
-            "hybrid",
-            "--var",
-            &class,
-            "--ip",
-            ip,
-        ]);
+        server.add_device(mac, "x.pktc.example.net", "hybrid", &["--var", &class, "--ip", ip]);
         std::thread::sleep(std::time::Duration::from_millis(1000));
     };
     assert_eq!(
@@ -376,8 +346,7 @@ fn policies_by_class_and_compression() {
 #[test]
 fn credentials_are_entered_shown_and_removed_from_the_command_line() {
     let server = installation();
-    let config = server.config();
-    let run = |args: &[&str]| hardline(&[args, &["--config", config.to_str().unwrap()]].concat());
+    let run = |args: &[&str]| server.run(args);
     let file = server.site().join("bad.csv");
     std::fs::write(
         &file,

@@ -158,11 +158,7 @@ fn a_device_of_the_hybrid_flow_is_told_by_snmpv2c_under_its_community() {
 #[test]
 fn a_device_of_the_basic_flow_is_told_by_snmpv2c_where_agents_listen() {
     let mut server = Server::install();
-    let port = std::net::UdpSocket::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = support::peers::free_udp_port();
     server.edit(
         "hardline.toml",
         "agent_port = \"source\"",

@@ -123,16 +123,7 @@ fn a_registration_told_to_the_admin_api_ends_the_policy_acknowledged() {
 #[test]
 fn a_device_that_asks_too_often_is_told_to_come_later() {
     let (mut server, papers) = with_device(MAC);
-    server.command(&[
-        "device",
-        "add",
-        "--mac",
-        OTHER,
-        "--fqdn",
-        "two.pktc.example.net",
-        "--flow",
-        "hybrid",
-    ]);
+    server.add_device(OTHER, "two.pktc.example.net", "hybrid", &[]);
     let other = Papers::of(&server, OTHER);
     server.edit("hardline.toml", "#= requests_per_device = 0", "requests_per_device = 3");
     server.start();
@@ -165,15 +156,7 @@ fn a_device_that_asks_too_often_is_told_to_come_later() {
 #[test]
 fn a_template_that_is_wrong_is_told_by_line_and_interrupts_nobody() {
     let (mut server, papers) = with_device(MAC);
-    let other = [
-        "--fqdn",
-        "one.pktc.example.net",
-        "--flow",
-        "hybrid",
-        "--var",
-        "line=<7>",
-    ];
-    server.command(&[&["device", "add", "--mac", MAC], &other[..]].concat());
+    server.add_device(MAC, "one.pktc.example.net", "hybrid", &["--var", "line=<7>"]);
     server.start();
     let mut held = fetcher(Service::BootstrapLegacy, &papers)(server.v4(Service::BootstrapLegacy));
     server.edit("hardline.toml", "# template = \"eue.xml\"", "template = \"eue.xml\"");

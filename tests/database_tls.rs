@@ -8,7 +8,7 @@ use std::process::Command;
 use hardline::settings::Service;
 use support::fetch::{answer, tftp};
 use support::peers::{MariaDb, PASSWORD, Postgres, run, wait_for};
-use support::server::{Server, hardline};
+use support::server::Server;
 
 /// A CA and the certificate of a database that answers at 127.0.0.1.
 struct Authority {
@@ -77,37 +77,18 @@ const OWN: &str = "basic-ietf@001122338801";
 /// An installation with this source and one device.
 fn asking(source: &str) -> Server {
     let server = Server::install();
-    let before = std::fs::read_to_string(server.config()).expect("settings");
     std::fs::write(server.site().join("password"), format!("{PASSWORD}\n")).expect("a file");
-    let source =
-        format!("{before}{source}password_file = \"password\"\n[verify]\nwindow = \"10m\"\non_failure = \"refuse\"\n");
-    std::fs::write(server.config(), source).expect("settings");
-    server.command(&[
-        "device",
-        "add",
-        "--mac",
-        MAC,
-        "--fqdn",
-        "mta1.example.net",
-        "--flow",
-        "basic",
-    ]);
+    server.add_settings(&format!(
+        "{source}password_file = \"password\"\n[verify]\nwindow = \"10m\"\non_failure = \"refuse\"\n"
+    ));
+    server.add_device(MAC, "mta1.example.net", "basic", &[]);
     server
 }
 
 /// Whether the only source answers, and what is said of it.
 fn answers(server: &Server) -> (bool, String) {
-    let config = server.config();
-    let out = hardline(&[
-        "lease",
-        "sources",
-        "--json",
-        "--config",
-        config.to_str().expect("UTF-8"),
-    ]);
-    let shown: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
-    let source = &shown["sources"][0];
-    (source["up"] == true, source.to_string())
+    let (sources, _) = server.lease_sources();
+    (sources[0]["up"] == true, sources[0].to_string())
 }
 
 fn source(url: &str, ca: Option<&Path>, query: &str) -> String {
@@ -133,8 +114,7 @@ fn assert_verified(url: &str, plain: &str, query: &str, authority: &Authority, o
     let (up, said) = answers(&asking(&source(plain, Some(&authority.path("ca.pem")), query)));
     assert!(!up && said.to_lowercase().contains("tls"), "{said}");
     let missing = asking(&source(url, Some(Path::new("/nonexistent/ca.pem")), query));
-    let config = missing.config();
-    let out = hardline(&["check", "--config", config.to_str().expect("UTF-8")]);
+    let out = missing.run(&["check"]);
     let said = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     assert!(
         out.status.code() == Some(2) && said.contains("/nonexistent/ca.pem"),

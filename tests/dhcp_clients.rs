@@ -22,15 +22,10 @@ fn own(mac: &str) -> String {
 fn verified(listen: &[String], source: &str) -> Server {
     let listen: Vec<&str> = listen.iter().flat_map(|address| ["--listen", address]).collect();
     let mut server = Server::install_with(&listen);
-    let before = std::fs::read_to_string(server.config()).expect("settings");
     let rules = "[verify]\nwindow = \"10m\"\non_failure = \"refuse\"\n";
-    std::fs::write(
-        server.config(),
-        format!("{before}[[lease_source]]\nkind = \"kea\"\n{source}\n{rules}"),
-    )
-    .expect("settings");
+    server.add_settings(&format!("[[lease_source]]\nkind = \"kea\"\n{source}\n{rules}"));
     for (mac, fqdn) in [(MAC, "mta1.example.net"), (OTHER, "mta2.example.net")] {
-        server.command(&["device", "add", "--mac", mac, "--fqdn", fqdn, "--flow", "basic"]);
+        server.add_device(mac, fqdn, "basic", &[]);
     }
     server.start();
     server

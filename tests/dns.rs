@@ -11,7 +11,7 @@ use hardline::model::Flow;
 use hardline::settings::Service;
 use support::capture::Capture;
 use support::client::{Eue, World, register};
-use support::server::{Server, hardline};
+use support::server::Server;
 
 fn run(program: &str, args: &[&str]) -> String {
     let output = Command::new(program)
@@ -38,24 +38,8 @@ fn short(server: SocketAddr, query: &[&str]) -> Vec<String> {
 }
 
 fn add(server: &Server, mac: &str, fqdn: &str, addresses: &[&str]) {
-    let config = server.config();
-    let mut args = vec![
-        "device",
-        "add",
-        "--config",
-        config.to_str().unwrap(),
-        "--mac",
-        mac,
-        "--fqdn",
-        fqdn,
-        "--flow",
-        "secure",
-    ];
-    for address in addresses {
-        args.extend(["--ip", *address]);
-    }
-    let added = hardline(&args);
-    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    let more: Vec<&str> = addresses.iter().flat_map(|address| ["--ip", address]).collect();
+    server.add_device(mac, fqdn, Flow::Secure, &more);
 }
 
 /// A server with three devices that were there when it started.
@@ -175,10 +159,7 @@ fn a_device_is_answered_from_the_moment_it_is_stored() {
     assert_eq!(short(dns, &["-x", "192.0.2.99"]), ["mta9.pktc.example.net."]);
     add(&server, "00:11:22:00:00:09", "mta9.pktc.example.net", &["192.0.2.100"]);
     assert_eq!(short(dns, &["A", "mta9.pktc.example.net"]), ["192.0.2.100"]);
-    let config = server.config();
-    let config = config.to_str().unwrap();
-    let removed = hardline(&["device", "remove", "--config", config, "00:11:22:00:00:09"]);
-    assert!(removed.status.success());
+    server.command(&["device", "remove", "00:11:22:00:00:09"]);
     assert!(dig(dns, &["A", "mta9.pktc.example.net"]).contains("status: NXDOMAIN"));
 }
 
@@ -420,16 +401,7 @@ fn a_foreign_provisioning_server_is_found_by_its_name() {
     let keytab = other.site().join("keytab");
     let keytab = keytab.to_str().unwrap();
     for (server, command) in [(&other, "export"), (&own, "import")] {
-        let config = server.config();
-        let done = hardline(&[
-            "keytab",
-            command,
-            "--config",
-            config.to_str().unwrap(),
-            "--file",
-            keytab,
-        ]);
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        server.command(&["keytab", command, "--file", keytab]);
     }
     // Keys that were imported are seen within moments.
     own.hang_up();

@@ -125,9 +125,7 @@ fn bed(settings: &[(&str, &str)]) -> (Server, Kdc) {
         server.edit("hardline.toml", from, to);
     }
     let add = |mac: MacAddress, flow: &str, more: &[&str]| {
-        let (mac, fqdn) = (mac.to_string(), format!("mta{}.pktc.example.net", mac.0[5]));
-        let args = ["device", "add", "--mac", &mac, "--fqdn", &fqdn, "--flow", flow];
-        server.command(&[&args[..], more].concat());
+        server.add_device(mac, &format!("mta{}.pktc.example.net", mac.0[5]), flow, more);
     };
     add(MTA, "secure", &["--ip", "192.0.2.7"]);
     add(

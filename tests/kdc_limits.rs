@@ -18,10 +18,7 @@ use support::server::Server;
 /// A server whose counters can be read at the address that comes along.
 fn counting() -> (Server, SocketAddr) {
     let server = Server::install();
-    let probe = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let counters = probe.local_addr().expect("an address");
-    drop(probe);
-    server.edit("hardline.toml", "#= listen = []", &format!("listen = [\"{counters}\"]"));
+    let counters = server.offer_metrics();
     (server, counters)
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hardline::model::Flow;
 use serde_json::Value;
 use support::client::{Eue, World, register};
-use support::server::{Server, hardline};
+use support::server::Server;
 
 const KEYMGMT: &str = "mtaprovsrvr/prov.pktc.example.net";
 const FQDNMAP: &str = "mtafqdnmap/prov.pktc.example.net";
@@ -145,7 +145,6 @@ fn packetcables_service_key_file_goes_out_and_comes_in() {
     two.command(&[&["keytab", "import", "--principal", FQDNMAP][..], &raw].concat());
     assert_eq!(listed(&two, FQDNMAP), [(1, 5, true), (1, 18, true), (2, 5, false)]);
     let back = two.site().join("back.key");
-    let config = two.config();
     two.command(&[
         "keytab",
         "export",
@@ -159,17 +158,8 @@ fn packetcables_service_key_file_goes_out_and_comes_in() {
     assert_eq!(std::fs::read(&back).expect("the file"), octets);
     // Without a principal nobody knows whose keys they are; a file of another size is none.
     let import = |args: &[&str]| {
-        let all = [
-            "keytab",
-            "import",
-            "--format",
-            "raw",
-            "--file",
-            path(&file),
-            "--config",
-            path(&config),
-        ];
-        let out = hardline(&[&all[..], args].concat());
+        let all = ["keytab", "import", "--format", "raw", "--file", path(&file)];
+        let out = two.run(&[&all[..], args].concat());
         (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
     };
     let (code, said) = import(&[]);
@@ -244,23 +234,8 @@ fn a_replaced_key_is_forgotten_when_the_last_ticket_under_it_has_expired() {
         [(2, 18, true), (3, 18, false)],
         "version 1 is gone"
     );
-    let config = server.config();
-    let nobody = hardline(&[
-        "keytab",
-        "rotate",
-        "--principal",
-        "mtaprovsrvr/nobody",
-        "--config",
-        path(&config),
-    ]);
+    let nobody = server.run(&["keytab", "rotate", "--principal", "mtaprovsrvr/nobody"]);
     assert_eq!(nobody.status.code(), Some(1));
-    let foreign = hardline(&[
-        "keytab",
-        "rotate",
-        "--principal",
-        "a/b@OTHER.NET",
-        "--config",
-        path(&config),
-    ]);
+    let foreign = server.run(&["keytab", "rotate", "--principal", "a/b@OTHER.NET"]);
     assert_eq!(foreign.status.code(), Some(2));
 }

@@ -12,7 +12,7 @@ use hardline::value::Timestamp;
 use hardline::wire::kerberos::PadForm;
 use serde_json::Value;
 use support::client::{Eue, World, register};
-use support::server::{Server, hardline};
+use support::server::Server;
 
 /// The profile of devices that do as little as possible like the server's own.
 const OTHERWISE: &str = "
@@ -52,22 +52,15 @@ fn simulate_with(
     first: u32,
     devices: u32,
 ) -> (Value, bool) {
-    let (config, first, devices) = (server.config(), first.to_string(), devices.to_string());
+    let (first, devices) = (first.to_string(), devices.to_string());
     let mut args = vec![
         "simulate", "--flow", "secure", "--json", "--timers", timers, "--oui", oui,
     ];
-    args.extend([
-        "--first",
-        &first,
-        "--devices",
-        &devices,
-        "--config",
-        config.to_str().expect("UTF-8"),
-    ]);
+    args.extend(["--first", &first, "--devices", &devices]);
     if let Some(profile) = profile {
         args.extend(["--profile", profile.to_str().expect("UTF-8")]);
     }
-    let out = hardline(&args);
+    let out = server.run(&args);
     let said = serde_json::from_slice(&out.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&out.stderr)));
     (said, out.status.success())
@@ -206,8 +199,7 @@ fn the_operators_own_candidates_are_tried() {
     assert!(printed.contains("stands nowhere"), "{printed}");
     // A server does not start with a file that makes too many combinations, and says which.
     write(&server, "candidates.toml", "[hmac]\nkeys = 1\n");
-    let config = server.config();
-    let checked = hardline(&["check", "--config", config.to_str().expect("UTF-8")]);
+    let checked = server.run(&["check"]);
     let said = String::from_utf8_lossy(&checked.stdout);
     assert!(
         said.contains("profile.candidates") && said.contains("candidates.toml"),

@@ -11,21 +11,15 @@ use hardline::settings::Service;
 use hardline::value::Timestamp;
 use support::fetch::tftp;
 use support::peers::{Kea, Line, MariaDb, PASSWORD, Postgres, free_port, wait_for};
-use support::server::{Server, hardline};
+use support::server::Server;
 
 /// An installation with these lease sources and `[verify]` rules, and the basic-flow devices of [`mac`].
 fn verified(sources: &str, rules: &str) -> Server {
     let server = Server::install();
-    let before = std::fs::read_to_string(server.config()).expect("settings");
-    std::fs::write(
-        server.config(),
-        format!("{before}{sources}\n[verify]\nwindow = \"10m\"\n{rules}\n"),
-    )
-    .expect("settings");
+    server.add_settings(&format!("{sources}\n[verify]\nwindow = \"10m\"\n{rules}\n"));
     std::fs::write(server.site().join("password"), format!("{PASSWORD}\n")).expect("a file");
     for last in 1..=4 {
-        let (mac, fqdn) = (mac(last), format!("mta{last}.example.net"));
-        server.command(&["device", "add", "--mac", &mac, "--fqdn", &fqdn, "--flow", "basic"]);
+        server.add_device(mac(last), &format!("mta{last}.example.net"), "basic", &[]);
     }
     server
 }
@@ -75,23 +69,10 @@ fn unix(ago: i64) -> i64 {
     Timestamp::now().unix() - ago
 }
 
-/// The sources as `hardline lease sources` shows them: whether each is up, and its exit code.
+/// Whether each of the sources is up, and the exit code of `hardline lease sources`.
 fn sources(server: &Server) -> (Vec<bool>, Option<i32>) {
-    let config = server.config();
-    let out = hardline(&[
-        "lease",
-        "sources",
-        "--json",
-        "--config",
-        config.to_str().expect("UTF-8"),
-    ]);
-    let shown: serde_json::Value = serde_json::from_slice(&out.stdout).expect("JSON");
-    let up = shown["sources"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|source| source["up"] == true);
-    (up.collect(), out.status.code())
+    let (sources, code) = server.lease_sources();
+    (sources.iter().map(|source| source["up"] == true).collect(), code)
 }
 
 #[test]
@@ -474,8 +455,7 @@ fn a_source_that_never_was_there_does_not_keep_the_server_from_starting() {
         free_port()
     );
     let mut server = verified(&source, "");
-    let config = server.config();
-    let check = hardline(&["check", "--config", config.to_str().expect("UTF-8")]);
+    let check = server.run(&["check"]);
     assert_eq!(check.status.code(), Some(2));
     assert!(
         String::from_utf8_lossy(&check.stdout).contains("lease_source: 'sql': "),

@@ -5,13 +5,13 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hardline::settings::Service;
 use serde_json::{Value, json};
 use support::fetch::{http, tftp};
-use support::peers::free_port;
-use support::server::{Server, hardline};
+use support::peers::wait_for;
+use support::server::Server;
 
 const SHARED: &[u8] = b"firmware, which anybody may have";
 
@@ -23,23 +23,14 @@ fn verified(rules: &str) -> Server {
 }
 
 fn verify_by_the_table(server: &Server, rules: &str) {
-    add_settings(
-        server,
-        &format!("[[lease_source]]\nkind = \"table\"\n[verify]\n{rules}\n"),
-    );
+    server.add_settings(&format!("[[lease_source]]\nkind = \"table\"\n[verify]\n{rules}\n"));
     std::fs::create_dir(server.site().join("static/firmware")).expect("a folder");
     server.share("firmware/a.bin", SHARED);
     server.share("gold.bin", b"gold");
     server.share("silver.bin", b"silver");
     for last in 1..=9 {
-        let (mac, fqdn) = (mac(last), format!("mta{last}.example.net"));
-        server.command(&["device", "add", "--mac", &mac, "--fqdn", &fqdn, "--flow", "basic"]);
+        server.add_device(mac(last), &format!("mta{last}.example.net"), "basic", &[]);
     }
-}
-
-fn add_settings(server: &Server, text: &str) {
-    let before = std::fs::read_to_string(server.config()).expect("settings");
-    std::fs::write(server.config(), before + text).expect("settings");
 }
 
 fn mac(last: u8) -> String {
@@ -65,15 +56,6 @@ fn lease(server: &Server, last: u8, more: &[&str]) {
 fn ago(seconds: i64) -> String {
     let now = hardline::value::Timestamp::now().unix();
     hardline::value::Timestamp::from_unix(now - seconds).to_string()
-}
-
-/// Waits until `found` holds: what another process writes is noticed within a second.
-fn eventually(what: &str, found: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !found() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 const RULES: &str = "files = [\"{class}.bin\"]\nshared = [\"firmware/*\"]";
@@ -107,9 +89,9 @@ fn enforce_serves_each_device_its_own_and_refuses_everything_else() {
 
     // A new lease is honoured at once, and one that was taken away no longer.
     lease(&server, 5, &[]);
-    eventually("the lease of 5", || tftp(&address(5), udp, &own(5)).is_ok());
+    wait_for("the lease of 5", || tftp(&address(5), udp, &own(5)).is_ok());
     server.command(&["lease", "remove", &address(5)]);
-    eventually("no lease of 5", || tftp(&address(5), udp, &own(5)) == Err("refused"));
+    wait_for("no lease of 5", || tftp(&address(5), udp, &own(5)) == Err("refused"));
     server.assert_unhurt();
 }
 
@@ -168,7 +150,7 @@ fn a_file_that_a_template_makes_is_for_the_device_that_its_name_names() {
     );
     // A modem of which there is no record.
     lease(&server, 70, &[]);
-    eventually("its own file", || {
+    wait_for("its own file", || {
         max_cpe(70, &format!("modem@{}", digits(70))) == Ok(Some(3))
     });
     for name in [
@@ -232,7 +214,7 @@ fn behind_a_cmts_its_word_says_whose_lease_counts_and_nobody_elses_does() {
     // Without either the name has to say whose file it is.
     assert_eq!(from(cmts, &own(1), ["", ""]), DATA);
     assert_eq!(from(cmts, "gold.bin", ["", ""]), NOT_FOR_YOU);
-    eventually("the warning", || {
+    wait_for("the warning", || {
         server
             .stderr()
             .contains("verification by address cannot work behind it")
@@ -287,12 +269,11 @@ fn no_spelling_of_a_name_gets_around_verification() {
 #[test]
 fn mark_serves_and_reports_and_each_class_has_its_own_mode() {
     let rules = "mode = \"mark\"\n[verify.classes.strict]\nmode = \"enforce\"\nwindow = \"5m\"\n\
-                 [verify.classes.free]\nmode = \"off\"\n[metrics]\nlisten = [\"127.0.0.1:PORT\"]\n[report]\ninterval = \"2s\"\n";
-    let port = free_port();
+                 [verify.classes.free]\nmode = \"off\"\n[report]\ninterval = \"2s\"\n";
     let mut server = Server::install();
-    server.edit("hardline.toml", "[metrics]\n#= listen = []", "");
+    let metrics = server.offer_metrics();
     server.edit("hardline.toml", "[report]\n# Two lines", "# Two lines");
-    verify_by_the_table(&server, &rules.replace("PORT", &port.to_string()));
+    verify_by_the_table(&server, rules);
     lease(&server, 1, &["--class", "strict", "--obtained", &ago(200)]);
     lease(&server, 2, &["--class", "strict", "--obtained", &ago(400)]);
     lease(&server, 3, &["--class", "free", "--obtained", &ago(400)]);
@@ -305,7 +286,7 @@ fn mark_serves_and_reports_and_each_class_has_its_own_mode() {
     assert!(tftp(&address(4), udp, &own(4)).is_ok(), "marked");
     assert_eq!(tftp(&address(9), udp, "silver.bin"), Ok(b"silver".to_vec()), "marked");
     // The end of a transfer is told when its client has gone already.
-    eventually("silver.bin was delivered", || {
+    wait_for("silver.bin was delivered", || {
         server
             .stderr()
             .lines()
@@ -330,7 +311,7 @@ fn mark_serves_and_reports_and_each_class_has_its_own_mode() {
         line(&["file not delivered", "result=\"refused\"", "the window is 300 s"]),
         "{log}"
     );
-    let metrics = http("127.0.0.1", SocketAddr::from(([127, 0, 0, 1], port)), "metrics").expect("metrics");
+    let metrics = http("127.0.0.1", metrics, "metrics").expect("metrics");
     let metrics = String::from_utf8(metrics).expect("text");
     let counted = |name: &str, labels: &[&str]| {
         let mut lines = metrics.lines();
@@ -363,7 +344,7 @@ fn mark_serves_and_reports_and_each_class_has_its_own_mode() {
     );
     // On a slow machine the requests fall into more than one report.
     for found in ["127.3.0.9", "\"window\\\":1"] {
-        eventually("usage reports", || {
+        wait_for("usage reports", || {
             let log = server.stderr();
             log.lines()
                 .any(|line| line.contains("by_class") && line.contains(found))
@@ -543,10 +524,10 @@ fn one_time_names_end_with_their_delivery_their_time_and_their_lease() {
     assert!(head.status.success(), "asking for the size uses nothing up");
     let file = tftp(&address(1), udp, &single).expect("the device's own file");
     assert_eq!(Ok(file), tftp(&address(1), udp, &own(1)));
-    eventually("it was used", || tftp(&address(1), udp, &single) == Err("refused"));
+    wait_for("it was used", || tftp(&address(1), udp, &single) == Err("refused"));
 
     let short = order(json!({"mac": mac(1), "lifetime": 1}));
-    eventually("it has expired", || tftp(&address(1), udp, &short) == Err("refused"));
+    wait_for("it has expired", || tftp(&address(1), udp, &short) == Err("refused"));
     let firmware = order(json!({"mac": mac(1), "file": "firmware/a.bin"}));
     assert_eq!(tftp(&address(1), udp, &firmware), Ok(SHARED.to_vec()));
     assert_eq!(
@@ -556,7 +537,7 @@ fn one_time_names_end_with_their_delivery_their_time_and_their_lease() {
     );
     // The device gets another address: the name was made for the lease before.
     server.command(&["lease", "add", "--address", &address(7), "--mac", &mac(1)]);
-    eventually("it is bound to its lease", || {
+    wait_for("it is bound to its lease", || {
         tftp(&address(7), udp, &firmware) == Err("refused")
     });
 
@@ -573,7 +554,7 @@ fn one_time_names_end_with_their_delivery_their_time_and_their_lease() {
 #[test]
 fn a_cmts_fetches_for_its_devices_by_names_and_not_by_address() {
     let mut server = verified(RULES);
-    add_settings(&server, "[[cmts]]\nname = \"blind\"\naddresses = [\"127.3.0.200\"]\n");
+    server.add_settings("[[cmts]]\nname = \"blind\"\naddresses = [\"127.3.0.200\"]\n");
     let warned = server.command(&["check"]);
     assert!(
         warned.contains("warning: ") && warned.contains("behind 'blind'"),
@@ -640,20 +621,13 @@ fn the_table_goes_out_and_back() {
         format!("address,mac,obtained\n127.3.0.9,{},{}\nx,y,z\n", mac(9), ago(1)),
     )
     .expect("a file");
-    let config = server.config();
-    let import = [
-        "lease",
-        "import",
-        bad.to_str().unwrap(),
-        "--config",
-        config.to_str().unwrap(),
-    ];
-    let out = hardline(&import);
+    let import = ["lease", "import", bad.to_str().unwrap()];
+    let out = server.run(&import);
     assert_eq!(out.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&out.stderr).contains("bad.csv:3: "), "{out:?}");
     assert_eq!(server.command(&["lease", "list", "--json"]), before);
     assert_eq!(
-        hardline(&[&import[..], &["--skip-bad"]].concat()).status.code(),
+        server.run(&[&import[..], &["--skip-bad"]].concat()).status.code(),
         Some(0)
     );
     assert_eq!(server.command(&["lease", "list", "--json"]).lines().count(), 3);
@@ -662,7 +636,7 @@ fn the_table_goes_out_and_back() {
         (&["lease", "show", "x"], 2),
         (&["lease", "add", "--address", "x"], 2),
     ] {
-        let out = hardline(&[args, &["--config", config.to_str().unwrap()]].concat());
+        let out = server.run(args);
         assert_eq!(out.status.code(), Some(code), "{args:?}");
     }
     assert_eq!(server.json(&["lease", "sources"])["sources"], json!([]));

@@ -433,12 +433,7 @@ fn devices_keep_their_service_during_a_flood() {
         "half_open_per_source = 200",
     );
     server.edit("hardline.toml", "#= max_transfers = 50000", "max_transfers = 1000");
-    server.edit("hardline.toml", "#= listen = []", "listen = [\"127.0.0.1:METRICS\"]");
-    let metrics = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    server.edit("hardline.toml", "METRICS", &metrics.port().to_string());
+    let metrics = server.offer_metrics();
     server.share("config.bin", &image()[..8_411]);
     server.start();
     let target = server.v4(Service::Tftp);

@@ -17,7 +17,7 @@ use hardline::wire::keymgmt::{ErrorReply, HmacKeys, Message, Recovered, Recovere
 use hardline::wire::snmp::{self, LocalEngine, ProvisioningState, Reply, UsmStat};
 use serde_json::Value;
 use support::client::{Eue, World, register, tftp_from};
-use support::server::{Server, hardline};
+use support::server::Server;
 use support::{Capture, assert_well_formed, field};
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -130,12 +130,9 @@ impl InService {
 
 /// Runs `hardline device rekey` beside `device`; what the command says in JSON, and its exit code.
 fn rekey_beside<T>(server: &Server, mac: impl ToString, device: impl FnOnce() -> T) -> (Value, Option<i32>, T) {
-    let (config, mac) = (server.config(), mac.to_string());
+    let mac = mac.to_string();
     std::thread::scope(|scope| {
-        let command = scope.spawn(|| {
-            let config = config.to_str().expect("UTF-8");
-            hardline(&["device", "rekey", &mac, "--json", "--config", config])
-        });
+        let command = scope.spawn(|| server.run(&["device", "rekey", &mac, "--json"]));
         let done = device();
         let out = command.join().expect("no panic");
         let said = serde_json::from_slice(&out.stdout)
@@ -364,11 +361,9 @@ fn an_order_that_no_server_takes_is_withdrawn_and_the_command_says_so() {
     let world = World::of(&server);
     let device = world.device(1, Flow::Secure);
     register(&server, &device, &[]);
-    let config = server.config();
     let rekey = |more: &[&str]| {
         let mac = device.mac.to_string();
-        let all = ["device", "rekey", &mac, "--config", config.to_str().expect("UTF-8")];
-        hardline(&[&all[..], more].concat())
+        server.run(&[&["device", "rekey", &mac], more].concat())
     };
     let out = rekey(&["--timeout", "1"]);
     let said = String::from_utf8_lossy(&out.stderr);

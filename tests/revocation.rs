@@ -9,11 +9,10 @@ use hardline::model::Flow;
 use hardline::simulator::Fault;
 use support::client::{Eue, World, register};
 use support::crl::{list, serial};
-use support::server::{Server, hardline};
+use support::server::Server;
 
 fn check(server: &Server) -> (Option<i32>, String) {
-    let config = server.config();
-    let output = hardline(&["check", "--config", config.to_str().expect("UTF-8")]);
+    let output = server.run(&["check"]);
     (
         output.status.code(),
         String::from_utf8_lossy(&output.stdout).into_owned(),

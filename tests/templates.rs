@@ -5,11 +5,11 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use hardline::settings::Service;
 use serde_json::Value;
 use support::fetch::answer;
+use support::peers::wait_for;
 use support::server::{Server, hardline};
 
 fn text(octets: &[u8]) -> String {
@@ -25,15 +25,6 @@ fn write(server: &Server, name: &str, content: &str) {
 /// What curl gets: the status and the octets.
 fn fetch(server: &Server, name: &str) -> (u16, Vec<u8>) {
     answer(server.v4(Service::Http), name)
-}
-
-/// Waits until something holds.
-fn wait(what: &str, server: &Server, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}\n{}", server.stderr());
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 fn digest(path: &Path, args: &[&str]) -> Vec<u8> {
@@ -62,7 +53,7 @@ fn a_server_takes_new_templates_and_refuses_wrong_ones_whole() {
                     tlv MaxCPE {{ cpe }}\n";
     write(&server, "parts/access.tmpl", "tlv NetworkAccess 1\n");
     write(&server, "isrr.tmpl", template);
-    wait("the template is taken", &server, || fetch(&server, name).0 == 200);
+    wait_for("the template is taken", || fetch(&server, name).0 == 200);
     let (_, file) = fetch(&server, name);
     assert_eq!(file[..6], [3, 1, 1, 18, 1, 8]);
     assert_eq!(fetch(&server, "isrrip9bw22.bin").1[..6], [3, 1, 1, 18, 1, 9]);
@@ -83,13 +74,11 @@ fn a_server_takes_new_templates_and_refuses_wrong_ones_whole() {
     // A wrong one: everything stays as it was, and the log says where the mistake is.
     write(&server, "isrr.tmpl", &template.replace("MaxCPE {{ cpe }}", "MaxCPE 5"));
     write(&server, "wrong.tmpl", "\n  mib pktcNoSuch.0 integer 1\n");
-    wait("the mistake is logged", &server, || {
+    wait_for("the mistake is logged", || {
         server.stderr().contains("wrong.tmpl:2:7: no MIB module defines")
     });
     assert_eq!(fetch(&server, name).1, file);
-    let config = server.config();
-    let config = config.to_str().expect("UTF-8");
-    let check = hardline(&["check", "--config", config]);
+    let check = server.run(&["check"]);
     assert_eq!(check.status.code(), Some(2));
     assert!(
         text(&check.stdout).contains("wrong.tmpl:2:7"),
@@ -98,15 +87,13 @@ fn a_server_takes_new_templates_and_refuses_wrong_ones_whole() {
     );
     // Nor does a reload of the settings take it.
     server.hang_up();
-    wait("the reload is over", &server, || server.stderr().contains("reloaded"));
-    wait("the server answers", &server, || fetch(&server, name).0 == 200);
+    wait_for("the reload is over", || server.stderr().contains("reloaded"));
+    wait_for("the server answers", || fetch(&server, name).0 == 200);
     assert_eq!(fetch(&server, name).1, file);
     server.assert_unhurt();
 
     std::fs::remove_file(server.site().join("templates/wrong.tmpl")).expect("it is there");
-    wait("the correction is taken", &server, || {
-        fetch(&server, name).1.get(5) == Some(&5)
-    });
+    wait_for("the correction is taken", || fetch(&server, name).1.get(5) == Some(&5));
     server.assert_unhurt();
 }
 
@@ -132,19 +119,7 @@ fn files_follow_the_device_the_lookup_and_the_record() {
     );
     let add = |mac: &str, more: &[&str]| {
         let fqdn = format!("d{}.example.net", &mac[15..]);
-        let args = [
-            "device",
-            "add",
-            "--mac",
-            mac,
-            "--fqdn",
-            &fqdn,
-            "--flow",
-            "basic",
-            "--template",
-            "phone",
-        ];
-        server.command(&[&args, more].concat());
+        server.add_device(mac, &fqdn, "basic", &[&["--template", "phone"], more].concat());
     };
     add("00:11:22:aa:bb:01", &[]);
     add(
@@ -163,16 +138,7 @@ fn files_follow_the_device_the_lookup_and_the_record() {
     let changed = render("00:11:22:aa:bb:02");
     assert!(changed.contains("pktcEUEDevSipPort.0 unsigned 5060"), "{changed}");
     assert!(changed.contains("pktcMtaDevEnabled.0 truth false"), "{changed}");
-    let config = server.config();
-    let config = config.to_str().expect("UTF-8");
-    let failed = hardline(&[
-        "template",
-        "render",
-        "--device",
-        "00:11:22:aa:bb:03",
-        "--config",
-        config,
-    ]);
+    let failed = server.run(&["template", "render", "--device", "00:11:22:aa:bb:03"]);
     assert_eq!(failed.status.code(), Some(1));
     assert!(
         text(&failed.stderr).contains("phone.tmpl:2:1: port: '70000' is no whole number from 1 to 65535"),
@@ -181,15 +147,7 @@ fn files_follow_the_device_the_lookup_and_the_record() {
     );
     // A device of another flow is shown what its file will have: the realm's row, and where it says that it can
     // bootstrap, the trigger.
-    let secure = [
-        "--mac",
-        "00:11:22:aa:bb:06",
-        "--fqdn",
-        "d6.example.net",
-        "--flow",
-        "secure",
-    ];
-    server.command(&[&["device", "add"][..], &secure].concat());
+    server.add_device("00:11:22:aa:bb:06", "d6.example.net", "secure", &[]);
     let plain = render("00:11:22:aa:bb:06");
     assert!(
         plain.contains("pktcMtaDevRealmOrgName") && !plain.contains("pktcEUECB"),
@@ -209,7 +167,7 @@ fn files_follow_the_device_the_lookup_and_the_record() {
     server.command(&["device", "remove", "00:11:22:aa:bb:02"]);
     server.command(&["device", "import", file.to_str().expect("UTF-8")]);
     assert_eq!(render("00:11:22:aa:bb:02"), changed);
-    let refused = hardline(&[
+    let refused = server.run(&[
         "device",
         "add",
         "--mac",
@@ -220,8 +178,6 @@ fn files_follow_the_device_the_lookup_and_the_record() {
         "basic",
         "--override",
         "pktcEUEDevSipPort.0=70000",
-        "--config",
-        config,
     ]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(
@@ -313,14 +269,7 @@ fn the_commands_about_templates_and_names() {
     server.edit("hardline.toml", "#= path = []", "path = [\"mibs\"]");
     assert_eq!(server.json(&["mib", "show", "acmeTone"])["syntax"], "Integer32 (1..9)");
     std::fs::write(folder.join("bad.tmpl"), "mib acmeTone.0 = 10\n").expect("a file");
-    let config = server.config();
-    let bad = hardline(&[
-        "template",
-        "check",
-        folder_name,
-        "--config",
-        config.to_str().expect("UTF-8"),
-    ]);
+    let bad = server.run(&["template", "check", folder_name]);
     assert!(
         text(&bad.stdout).contains("bad.tmpl:1:18: acmeTone.0: 10 is none of 1 to 9"),
         "{}",
@@ -385,17 +334,7 @@ fn a_text_of_the_docsis_encoder_is_a_template_like_any_other() {
     assert_eq!(tier[..6], [3, 1, 1, 18, 1, 8]);
     assert!(contact(&tier, b"noc 8"), "{}", tier.escape_ascii());
 
-    let args = [
-        "--mac",
-        "00:11:22:aa:bb:01",
-        "--fqdn",
-        "d1.example.net",
-        "--flow",
-        "basic",
-        "--template",
-        "phone",
-    ];
-    server.command(&[&["device", "add"][..], &args].concat());
+    server.add_device("00:11:22:aa:bb:01", "d1.example.net", "basic", &["--template", "phone"]);
     let hex = server.command(&["template", "render", "--device", "00:11:22:aa:bb:01", "--format", "hex"]);
     assert!(hex.starts_with("fe01010b") && hex.trim().ends_with("fe01ff"), "{hex}");
     assert!(hex.contains("0401e4"), "{hex}");
@@ -417,13 +356,12 @@ fn a_text_of_the_docsis_encoder_is_a_template_like_any_other() {
         "cm/gold.bin.docsis",
         &gold.replace("NetworkAccess 1", "NetworkAccess 7"),
     );
-    wait("the mistake is logged", &server, || {
+    wait_for("the mistake is logged", || {
         server
             .stderr()
             .contains("gold.bin.docsis:4:16: NetworkAccess: 7 is not within 0 to 1")
     });
-    let config = server.config();
-    let check = hardline(&["template", "check", "--config", config.to_str().expect("UTF-8")]);
+    let check = server.run(&["template", "check"]);
     assert_eq!(check.status.code(), Some(1));
     assert!(
         text(&check.stdout).contains("gold.bin.docsis:4:16: NetworkAccess"),
@@ -436,12 +374,12 @@ fn a_text_of_the_docsis_encoder_is_a_template_like_any_other() {
         "cm/gold.bin.docsis",
         &gold.replace("NetworkAccess 1", "NetworkAccess 0"),
     );
-    wait("the correction is taken", &server, || {
+    wait_for("the correction is taken", || {
         fetch(&server, "cm/gold.bin").1.get(2) == Some(&0)
     });
     // So is another certificate.
     write(&server, "cm/cvc.der", "other");
-    wait("the other certificate is taken", &server, || {
+    wait_for("the other certificate is taken", || {
         contact(&fetch(&server, "cm/gold.bin").1, b" \x05other")
     });
     // A value that is wrong for one request fails that one alone.
@@ -450,18 +388,16 @@ fn a_text_of_the_docsis_encoder_is_a_template_like_any_other() {
         "tiers.tmpl",
         "file cable-modem\nserve \"tier{cpe:integer}.bin\"\ninclude tier\n",
     );
-    wait("the wider pattern is taken", &server, || {
-        fetch(&server, "tier300.bin").0 == 503
-    });
+    wait_for("the wider pattern is taken", || fetch(&server, "tier300.bin").0 == 503);
     assert_eq!(fetch(&server, "tier8.bin").1, tier);
-    wait("the failure is logged", &server, || {
+    wait_for("the failure is logged", || {
         server
             .stderr()
             .contains("tier.docsis:1:25: TLV MaxCPE: '300' is no number of 8 bits")
     });
     // Two files of one name are a mistake.
     write(&server, "tier.tmpl", "file cable-modem\n");
-    wait("the two are told", &server, || {
+    wait_for("the two are told", || {
         server.stderr().contains("is the template 'tier' too")
     });
     server.assert_unhurt();
@@ -503,10 +439,8 @@ fn a_folder_of_sloppy_modules_is_read_as_far_as_it_goes() {
         "SNMP-TARGET-MIB DEFINITIONS ::= BEGIN\nIMPORTS snmpModules FROM SNMPv2-SMI;\nsnmpTargetMIB OBJECT IDENT",
     );
     server.edit("hardline.toml", "#= path = []", "path = [\"mibs\"]");
-    let config = server.config();
-    let config = config.to_str().expect("UTF-8");
     let show = |name: &str| {
-        let out = hardline(&["mib", "show", name, "--json", "--config", config]);
+        let out = server.run(&["mib", "show", name, "--json"]);
         assert!(out.status.success(), "{name}: {}", text(&out.stderr));
         let shown: Value = serde_json::from_slice(&out.stdout).expect("JSON");
         (shown["oid"].as_str().expect("a text").to_owned(), text(&out.stderr))
@@ -524,10 +458,10 @@ fn a_folder_of_sloppy_modules_is_read_as_far_as_it_goes() {
     assert!(!warnings.contains("GOOD-MIB"), "{warnings}");
     // Templates speak its names, and the shipped ones still have theirs.
     write(&server, "tone.tmpl", "mib sloppy_Tone.0 = 9\nmib sloppyName.0 = abc\n");
-    let checked = hardline(&["template", "check", "--config", config]);
+    let checked = server.run(&["template", "check"]);
     assert!(checked.status.success(), "{}", text(&checked.stdout));
     write(&server, "tone.tmpl", "mib sloppy_Tone.0 = 10\n");
-    let checked = hardline(&["template", "check", "--config", config]);
+    let checked = server.run(&["template", "check"]);
     assert!(
         text(&checked.stdout).contains("tone.tmpl:1:21: sloppy_Tone.0: 10 is none of 1 to 9"),
         "{}",

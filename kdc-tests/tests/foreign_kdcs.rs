@@ -38,21 +38,8 @@ const MAC: MacAddress = MacAddress([0x00, 0x11, 0x22, 0xaa, 0xbb, 0x01]);
 fn application_server(keytabs: &[&Path]) -> Server {
     let mut server = Server::install();
     server.edit("hardline.toml", "[kdc]\nenabled = true", "[kdc]\nenabled = false");
-    let mac = MAC.to_string();
-    server.command(&[
-        "device",
-        "add",
-        "--mac",
-        &mac,
-        "--fqdn",
-        "mta1.pktc.example.net",
-        "--flow",
-        "secure",
-        "--ip",
-        "127.0.0.1",
-        "--ip",
-        "2001:db8::7",
-    ]);
+    let addresses = ["--ip", "127.0.0.1", "--ip", "2001:db8::7"];
+    server.add_device(MAC, "mta1.pktc.example.net", "secure", &addresses);
     for keytab in keytabs {
         server.command(&["keytab", "import", "--file", keytab.to_str().expect("UTF-8")]);
     }

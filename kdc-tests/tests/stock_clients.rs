@@ -42,16 +42,7 @@ impl Bed {
         for (from, to) in edits {
             server.edit("hardline.toml", from, to);
         }
-        server.command(&[
-            "device",
-            "add",
-            "--mac",
-            MAC,
-            "--fqdn",
-            "mta1.pktc.example.net",
-            "--flow",
-            "secure",
-        ]);
+        server.add_device(MAC, "mta1.pktc.example.net", "secure", &[]);
         let bed = |name: &str| server.site().join(name).display().to_string();
         server.command(&["pki", "device", "--mac", MAC, "--out", &bed("device")]);
         std::fs::write(bed("password"), format!("{PASSWORD}\n")).expect("a file");

@@ -23,8 +23,7 @@ pub struct Papers {
 /// An installation with one device that has credentials, and the device's papers.
 pub fn with_device(mac: &str) -> (Server, Papers) {
     let server = Server::install();
-    let device = ["--fqdn", "one.pktc.example.net", "--flow", "hybrid"];
-    server.command(&[&["device", "add", "--mac", mac], &device[..]].concat());
+    server.add_device(mac, "one.pktc.example.net", "hybrid", &[]);
     let rows = ["--impi", "one@ims", "--impu", "sip:one@ims", "--generate"];
     server.command(&[&["credentials", "set", mac], &rows[..]].concat());
     let papers = Papers::of(&server, mac);

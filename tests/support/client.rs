@@ -168,13 +168,7 @@ pub fn quick() -> Timers {
 
 /// Makes the device known to the server, under the address it has and with further arguments.
 pub fn register(server: &Server, device: &DeviceSpec, more: &[&str]) {
-    let (mac, fqdn, flow) = (
-        device.mac.to_string(),
-        device.fqdn.to_string(),
-        device.flow().to_string(),
-    );
-    let known = ["device", "add", "--mac", &mac, "--fqdn", &fqdn, "--flow", &flow];
-    server.command(&[&known[..], more].concat());
+    server.add_device(device.mac, &device.fqdn.to_string(), device.flow(), more);
 }
 
 /// How far a device goes before it loses its power.

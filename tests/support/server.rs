@@ -84,6 +84,20 @@ impl Server {
         std::fs::write(&path, before.replace(from, to)).expect("the file can be written");
     }
 
+    /// Adds sections to hardline.toml.
+    pub fn add_settings(&self, text: &str) {
+        let before = std::fs::read_to_string(self.config()).expect("settings");
+        std::fs::write(self.config(), before + text).expect("settings");
+    }
+
+    /// Has the server offer its metrics, and gives where.
+    pub fn offer_metrics(&self) -> SocketAddr {
+        let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = probe.local_addr().expect("an address");
+        self.edit("hardline.toml", "#= listen = []", &format!("listen = [\"{address}\"]"));
+        address
+    }
+
     /// Puts a file into the folder of static files.
     pub fn share(&self, name: &str, octets: &[u8]) {
         std::fs::write(self.site().join("static").join(name), octets).expect("the static folder");
@@ -229,10 +243,15 @@ impl Server {
         (status.code(), stderr)
     }
 
+    /// Runs a command with `--config`, whatever comes of it.
+    pub fn run(&self, args: &[&str]) -> Output {
+        let config = self.config();
+        hardline(&[args, &["--config", config.to_str().expect("UTF-8")]].concat())
+    }
+
     /// A command with `--config`; it must succeed. Its standard output.
     pub fn command(&self, args: &[&str]) -> String {
-        let config = self.config();
-        let out = hardline(&[args, &["--config", config.to_str().expect("UTF-8")]].concat());
+        let out = self.run(args);
         assert!(
             out.status.success(),
             "{args:?}: {}{}",
@@ -247,6 +266,21 @@ impl Server {
         serde_json::from_str(&self.command(&[args, &["--json"]].concat())).expect("JSON")
     }
 
+    /// Makes a device known, or replaces its record; `more` are further arguments of `hardline device add`.
+    pub fn add_device(&self, mac: impl ToString, fqdn: &str, flow: impl ToString, more: &[&str]) {
+        let (mac, flow) = (mac.to_string(), flow.to_string());
+        let known = ["device", "add", "--mac", &mac, "--fqdn", fqdn, "--flow", &flow];
+        self.command(&[&known[..], more].concat());
+    }
+
+    /// The lease sources as `hardline lease sources` shows them, and its exit code.
+    pub fn lease_sources(&self) -> (Vec<Value>, Option<i32>) {
+        let out = self.run(&["lease", "sources", "--json"]);
+        let shown: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+        let sources = shown["sources"].as_array().expect("a list").clone();
+        (sources, out.status.code())
+    }
+
     /// `hardline device attempts`.
     pub fn attempts(&self, mac: impl ToString) -> Value {
         self.json(&["device", "attempts", &mac.to_string()])
@@ -259,16 +293,8 @@ impl Server {
         let deadline = Instant::now() + Duration::from_secs(5);
         loop {
             // Of a device that is not known there is nothing to show before its first refusal.
-            let config = self.config();
-            let shown = [
-                "device",
-                "attempts",
-                &mac,
-                "--json",
-                "--config",
-                config.to_str().expect("UTF-8"),
-            ];
-            let shown: Value = serde_json::from_slice(&hardline(&shown).stdout).unwrap_or_default();
+            let shown = self.run(&["device", "attempts", &mac, "--json"]);
+            let shown: Value = serde_json::from_slice(&shown.stdout).unwrap_or_default();
             let reasons: Vec<String> = shown["refusals"]
                 .as_array()
                 .into_iter()
