@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod batch;
 pub mod bootstrap;
+mod connections;
 pub mod core;
 mod database;
 pub mod delivery;
@@ -11,6 +12,7 @@ pub mod drops;
 pub mod dynamic;
 pub mod files;
 pub mod fqdn;
+mod gate;
 pub mod http;
 pub mod kdc;
 pub mod keymgmt;

@@ -12,13 +12,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-use super::{drops, shutdown};
+use super::{connections, drops, shutdown};
 use crate::settings::Service;
 
 /// A connection that says nothing for so long is closed.
 const IDLE: Duration = Duration::from_secs(10);
-/// The wait after the system refused to accept a connection: out of descriptors, most likely, and meanwhile some end.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How many octets say how long a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,42 +47,32 @@ pub trait Conversation: Send + Sync + 'static {
     fn answer(self: Arc<Self>, message: Vec<u8>, peer: SocketAddr) -> impl Future<Output = Option<Vec<u8>>> + Send;
 }
 
-/// Serves connections of `listener` until `stop` turns true, as many at once as `connections` has permits.
+/// Serves connections of `listener` until `stop` turns true, as many at once as `room` has permits.
 pub async fn serve<S: Conversation>(
     service: Arc<S>,
     listener: TcpListener,
-    connections: Arc<Semaphore>,
-    mut stop: watch::Receiver<bool>,
+    room: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
 ) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shutdown::requested(&mut stop) => return,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(service = %S::SERVICE, %error, "a connection cannot be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let Ok(permit) = connections.clone().try_acquire_owned() else {
+    let stopping = stop.clone();
+    connections::accept(S::SERVICE, listener, stop, |stream, peer| {
+        let Ok(permit) = room.clone().try_acquire_owned() else {
             drops::count(S::SERVICE, "too many connections", peer, 0);
-            continue;
+            return None;
         };
         if !service.admits(peer) {
-            continue;
+            return None;
         }
-        let (service, mut stop) = (service.clone(), stop.clone());
-        tokio::spawn(async move {
+        let (service, mut stop) = (service.clone(), stopping.clone());
+        Some(async move {
             tokio::select! {
                 _ = converse(service, stream, peer) => {}
                 () = shutdown::requested(&mut stop) => {}
             }
             drop(permit);
-        });
-    }
+        })
+    })
+    .await;
 }
 
 async fn converse<S: Conversation>(service: Arc<S>, mut stream: TcpStream, peer: SocketAddr) -> io::Result<()> {

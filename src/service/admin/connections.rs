@@ -8,46 +8,33 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
-use crate::service::shutdown;
+use crate::service::gate::{Gate, Pass};
+use crate::service::{connections, shutdown};
+use crate::settings::Service;
 
 /// Connections at once; one more is closed.
 const MOST: usize = 256;
 /// How long a client may take to send the head of a request, or to ask again.
 const HEAD: Duration = Duration::from_secs(10);
-/// The wait after the system refused to accept a connection: out of descriptors, most likely, and meanwhile some end.
-const PAUSE: Duration = Duration::from_millis(100);
-/// How long answers may take to go out when the service stops.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Answers by `router` what comes to `listener`, until `stop` turns true.
-pub(super) async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+pub(super) async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) {
+    let gate = Gate::new(MOST);
     let stopping = stop.clone();
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = shutdown::requested(&mut stop) => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((_, peer)) if connections.len() >= MOST => {
-                    tracing::warn!(%peer, most = MOST, "the admin API has too many connections: this one is closed");
-                }
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone(), stopping.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection to the admin API cannot be accepted");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            },
+    connections::accept(Service::Admin, listener, stop, |stream, peer| {
+        match gate.admit(peer.ip(), 0) {
+            Ok(pass) => Some(connection(stream, router.clone(), pass, stopping.clone())),
+            Err(_) => {
+                tracing::warn!(%peer, most = MOST, "the admin API has too many connections: this one is closed");
+                None
+            }
         }
-    }
-    let last = async { while connections.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(LAST_ANSWERS, last).await;
+    })
+    .await;
 }
 
-async fn connection(stream: TcpStream, router: Router, mut stop: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, router: Router, _pass: Pass, mut stop: watch::Receiver<bool>) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)

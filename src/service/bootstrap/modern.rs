@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::NoServerSessionStorage;
@@ -17,16 +16,12 @@ use tokio_rustls::server::TlsStream;
 use super::alert::{Alerting, CERTIFICATE_REQUIRED, HANDSHAKE_FAILURE};
 use super::ask::Client;
 use super::desk::Desk;
-use super::limits::{Gate, Limits, Pass, part};
+use super::limits::{Limits, part, source_of};
 use super::verifier::{DeviceVerifier, Refused, RustlsVerifier, last_refused};
 use super::{BootstrapError, ServerIdentity, http};
-use crate::service::{drops, shutdown};
+use crate::service::gate::{Gate, Pass};
+use crate::service::{connections, drops};
 use crate::settings::Service;
-
-/// The wait after the system refused to accept a connection, such as for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long connections may go on when the service stops.
-const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// A stream behind its handshake.
 type Secured = TlsStream<Alerting<TcpStream, fn(u8) -> u8>>;
@@ -71,7 +66,7 @@ pub(super) async fn run(
     desk: Desk,
     stop: watch::Receiver<bool>,
 ) {
-    let gate = Gate::new(&limits);
+    let gate = Gate::new(limits.connections);
     let mut accepting = JoinSet::new();
     for listener in listeners {
         let terminal = Terminal {
@@ -95,29 +90,18 @@ struct Terminal {
 }
 
 impl Terminal {
-    async fn accept(self, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    async fn accept(self, listener: TcpListener, stop: watch::Receiver<bool>) {
         let stopping = stop.clone();
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                () = shutdown::requested(&mut stop) => break,
-                Some(_) = connections.join_next() => {}
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => match self.gate.admit(peer.ip()) {
-                        Ok(pass) => {
-                            connections.spawn(self.clone().connection(stream, peer, pass, stopping.clone()));
-                        }
-                        Err(limit) => drops::count(Service::Bootstrap, limit, peer, 0),
-                    },
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection cannot be accepted");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
+        connections::accept(Service::Bootstrap, listener, stop, |stream, peer| {
+            match self.gate.admit(source_of(peer.ip()), self.limits.per_source) {
+                Ok(pass) => Some(self.clone().connection(stream, peer, pass, stopping.clone())),
+                Err(limit) => {
+                    drops::count(Service::Bootstrap, limit, peer, 0);
+                    None
+                }
             }
-        }
-        let last = async { while connections.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(LAST_ANSWERS, last).await;
+        })
+        .await;
     }
 
     async fn connection(self, stream: TcpStream, peer: SocketAddr, _pass: Pass, stop: watch::Receiver<bool>) {

@@ -5,8 +5,6 @@ mod impatient;
 mod range;
 mod respond;
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -22,10 +20,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::impatient::Impatient;
-use super::drops;
 use super::files::FileSource;
-use super::shutdown;
+use super::gate::{Gate, Pass};
 use super::sockets::{self, BindError};
+use super::{connections, drops, shutdown};
 use crate::settings::Service;
 
 /// Header fields of a request, at most.
@@ -33,12 +31,6 @@ const MAX_HEADERS: usize = 64;
 
 /// The longest request head in octets that is buffered.
 const MAX_HEAD: usize = 16 << 10;
-
-/// How long connections may go on when the service stops.
-const LAST_RESPONSES: Duration = Duration::from_secs(2);
-
-/// The wait after the system refused to accept a connection, such as for want of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What an operator may set.
 #[derive(Debug, Clone)]
@@ -73,6 +65,14 @@ impl Default for HttpSettings {
     }
 }
 
+impl HttpSettings {
+    /// How many connections `source` may have at once; 0 sets no limit.
+    fn limit_of(&self, source: IpAddr) -> usize {
+        let exempt = self.exempt.iter().any(|network| network.contains(&source));
+        if exempt { 0 } else { self.connections_per_source }
+    }
+}
+
 /// Opens a listener on `address`. To be called within a tokio runtime.
 ///
 /// # Errors
@@ -104,74 +104,29 @@ async fn accept<S: FileSource>(
     listener: TcpListener,
     source: Arc<S>,
     settings: HttpSettings,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: watch::Receiver<bool>,
 ) {
+    let gate = Gate::new(settings.max_connections);
     let stopping = shutdown.clone();
-    let mut connections = JoinSet::new();
-    let mut by_source = BySource::default();
-    loop {
-        tokio::select! {
-            () = shutdown::requested(&mut shutdown) => break,
-            Some(ended) = connections.join_next() => {
-                if let Ok(peer) = ended {
-                    by_source.left(peer);
-                }
+    connections::accept(Service::Http, listener, shutdown, |stream, peer| {
+        match gate.admit(peer.ip(), settings.limit_of(peer.ip())) {
+            Ok(pass) => {
+                let (source, settings, stopping) = (Arc::clone(&source), settings.clone(), stopping.clone());
+                Some(connection(stream, peer, pass, source, settings, stopping))
             }
-            accepted = listener.accept() => match accepted {
-                Ok((_, peer)) if connections.len() >= settings.max_connections => {
-                    drops::count(Service::Http, "too_many_connections", peer, 0);
-                }
-                Ok((_, peer)) if !by_source.joins(peer.ip(), &settings) => {
-                    drops::count(Service::Http, "too_many_of_source", peer, 0);
-                }
-                Ok((stream, peer)) => {
-                    let (source, settings, stopping) = (Arc::clone(&source), settings.clone(), stopping.clone());
-                    connections.spawn(async move {
-                        connection(stream, peer, source, settings, stopping).await;
-                        peer.ip()
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection cannot be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-        }
-    }
-    let last = async { while connections.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(LAST_RESPONSES, last).await;
-}
-
-/// Connections by source address; there are no more sources than connections.
-#[derive(Default)]
-struct BySource(HashMap<IpAddr, usize>);
-
-impl BySource {
-    /// Whether `source` may have one more, which is counted until it has [`Self::left`].
-    fn joins(&mut self, source: IpAddr, settings: &HttpSettings) -> bool {
-        let limit = settings.connections_per_source;
-        let exempt = || settings.exempt.iter().any(|network| network.contains(&source));
-        let count = self.0.entry(source).or_default();
-        if limit > 0 && *count >= limit && !exempt() {
-            return false;
-        }
-        *count += 1;
-        true
-    }
-
-    fn left(&mut self, source: IpAddr) {
-        if let Entry::Occupied(mut count) = self.0.entry(source) {
-            *count.get_mut() = count.get().saturating_sub(1);
-            if *count.get() == 0 {
-                count.remove();
+            Err(limit) => {
+                drops::count(Service::Http, limit, peer, 0);
+                None
             }
         }
-    }
+    })
+    .await;
 }
 
 async fn connection<S: FileSource>(
     stream: TcpStream,
     peer: SocketAddr,
+    _pass: Pass,
     source: Arc<S>,
     settings: HttpSettings,
     mut shutdown: watch::Receiver<bool>,
@@ -223,21 +178,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_are_bounded_by_source() {
+    fn relays_have_as_many_connections_as_they_like() {
         let settings = HttpSettings {
             connections_per_source: 2,
             exempt: Arc::from(["192.0.2.128/25".parse().unwrap()]),
             ..HttpSettings::default()
         };
-        let [noisy, quiet, relay] = ["192.0.2.1", "192.0.2.2", "192.0.2.129"].map(|text| text.parse().unwrap());
-        let mut sources = BySource::default();
-        assert_eq!((0..9).filter(|_| sources.joins(noisy, &settings)).count(), 2);
-        assert!(sources.joins(quiet, &settings));
-        assert!((0..9).all(|_| sources.joins(relay, &settings)));
-        sources.left(noisy);
-        assert!(sources.joins(noisy, &settings));
-        (0..2).for_each(|_| sources.left(noisy));
-        sources.left(noisy);
-        assert!(!sources.0.contains_key(&noisy));
+        let limit = |source: &str| settings.limit_of(source.parse().unwrap());
+        assert_eq!((limit("192.0.2.1"), limit("192.0.2.129")), (2, 0));
     }
 }

@@ -20,11 +20,12 @@ use tokio_openssl::SslStream;
 use super::super::alert::{Alerting, HANDSHAKE_FAILURE, Rewrite};
 use super::super::ask::{Answer, Answering, Ask};
 use super::super::http;
-use super::super::limits::{Gate, Limits, Pass, part};
+use super::super::limits::{Limits, part, source_of};
 use super::channel::{Downward, ENDS, Upward, next_blocking};
 use super::orders::Orders;
 use super::privileges;
 use super::tls::{Handshake, Terminal};
+use crate::service::gate::{Gate, Pass};
 
 /// The command that is the worker.
 pub const WORKER: &str = "bootstrap-worker";
@@ -89,7 +90,7 @@ async fn serve(socket: UnixStream, sockets: Vec<OwnedFd>, orders: Orders) -> Res
     let terminal = Arc::new(Terminal::new(&orders, judge)?);
     let limits = orders.limits;
     drop(orders);
-    let gate = Gate::new(&limits);
+    let gate = Gate::new(limits.connections);
     for socket in sockets {
         let listener = TcpListener::from(socket);
         listener.set_nonblocking(true).map_err(failed)?;
@@ -233,7 +234,7 @@ impl Connections {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => match self.gate.admit(peer.ip()) {
+                Ok((stream, peer)) => match self.gate.admit(source_of(peer.ip()), self.limits.per_source) {
                     Ok(pass) => {
                         tokio::spawn(self.clone().connection(stream, peer, pass, stopping.clone()));
                     }

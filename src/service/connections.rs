@@ -1,0 +1,48 @@
+//! The connections of a listener: each in a task of its own, and all of them given a moment when the service stops.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::shutdown;
+use crate::settings::Service;
+
+/// The wait after the system refused to accept a connection: out of descriptors, most likely, and meanwhile some end.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long connections may go on when the service stops.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// Takes connections until `stop` turns true. `admitted` gives what serves a connection to its end, or nothing where it is
+/// to be closed unread; who closes one counts it.
+pub async fn accept<F>(
+    service: Service,
+    listener: TcpListener,
+    mut stop: watch::Receiver<bool>,
+    admitted: impl Fn(TcpStream, SocketAddr) -> Option<F>,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shutdown::requested(&mut stop) => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    if let Some(served) = admitted(stream, peer) {
+                        connections.spawn(served);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%service, %error, "a connection cannot be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    let last = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(LAST_ANSWERS, last).await;
+}
