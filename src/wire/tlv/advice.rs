@@ -108,12 +108,8 @@ pub(super) fn object_of(finding: &Finding) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::super::Element;
+    use super::super::tests::set;
     use super::*;
-
-    fn set(name: &str, index: &[u32], value: Value) -> Element {
-        let object = Names::embedded().resolve(name).unwrap();
-        Element::varbind(VarBind::new(object.oid.child(index), value))
-    }
 
     fn advice(elements: Vec<Element>, flow: FileFlow) -> Vec<String> {
         let file = DeviceFile {

@@ -220,12 +220,8 @@ fn other_elements(file: &DeviceFile, names: &Names, findings: &mut Vec<Finding>)
 mod tests {
     use super::super::HashAlgorithm;
     use super::super::realm::realm_row;
+    use super::super::tests::set;
     use super::*;
-
-    fn set(name: &str, index: &[u32], value: Value) -> Element {
-        let object = Names::embedded().resolve(name).unwrap();
-        Element::varbind(VarBind::new(object.oid.child(index), value))
-    }
 
     fn enabled() -> Element {
         set("PKTC-IETF-MTA-MIB::pktcMtaDevEnabled", &[0], Value::Integer(1))

@@ -56,7 +56,17 @@ pub use vendor::{SubTlv, VendorSpecific};
 
 #[cfg(test)]
 pub(crate) mod tests {
-    //! Files for property tests.
+    //! What tests make files of.
     pub(crate) use super::file::tests::{any_file_octets, any_file_value};
     pub(crate) use super::tree::tests::any_modem_octets;
+
+    use super::Element;
+    use crate::mib::Names;
+    use crate::wire::snmp::varbind::{Value, VarBind};
+
+    /// An object of a device file, by its name.
+    pub(super) fn set(name: &str, index: &[u32], value: Value) -> Element {
+        let object = Names::embedded().resolve(name).unwrap();
+        Element::varbind(VarBind::new(object.oid.child(index), value))
+    }
 }
