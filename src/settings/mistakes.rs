@@ -12,6 +12,28 @@ impl Settings {
         let mut wrong = |key: &str, problem: &str, remedy: &str| {
             errors.push(SettingsError::at_key(&self.file, text, key, problem, remedy));
         };
+        self.listen_mistakes(&mut wrong);
+        self.kdc_mistakes(&mut wrong);
+        self.bootstrap_mistakes(&mut wrong);
+        self.tftp.mistakes(&mut wrong);
+        self.lookup_mistakes(&mut wrong);
+        self.lease_mistakes(&mut wrong);
+        self.zero_mistakes(&mut wrong);
+        if self.keymgmt.enabled && self.keymgmt.ciphersuites.is_empty() {
+            wrong("keymgmt.ciphersuites", "no ciphersuite is left", "name at least one");
+        }
+        if self.organisation.is_empty() || self.organisation.len() > 64 {
+            wrong(
+                "organisation",
+                "expected 1 to 64 octets",
+                "name the operator as its certificate does",
+            );
+        }
+        errors
+    }
+
+    /// Where the services listen.
+    fn listen_mistakes(&self, wrong: &mut dyn FnMut(&str, &str, &str)) {
         for service in Service::ALL {
             let (enabled, listen) = self.table(service).listening();
             let key = format!("{service}.listen");
@@ -35,9 +57,10 @@ impl Settings {
                 wrong(&key, "the same listener stands there twice", "remove one");
             }
         }
-        if self.keymgmt.enabled && self.keymgmt.ciphersuites.is_empty() {
-            wrong("keymgmt.ciphersuites", "no ciphersuite is left", "name at least one");
-        }
+    }
+
+    /// What the KDC issues, and whose certificates it and the bootstrapping believe.
+    fn kdc_mistakes(&self, wrong: &mut dyn FnMut(&str, &str, &str)) {
         let etypes = &self.kdc.etypes;
         if self.kdc.enabled && (etypes.devices.is_empty() || etypes.services.is_empty()) {
             wrong(
@@ -49,7 +72,6 @@ impl Settings {
         if self.kdc.enabled && self.kdc.udp_reply_max < UDP_REPLY_LEAST {
             wrong("kdc.udp_reply_max", "not even an error would fit", "set 512 or more");
         }
-        self.bootstrap_mistakes(&mut wrong);
         let asks_for_certificates = self.kdc.enabled || self.bootstrap.enabled || self.bootstrap_legacy.enabled;
         if asks_for_certificates && self.kdc.device_roots.is_empty() {
             wrong(
@@ -58,14 +80,10 @@ impl Settings {
                 "name at least one root certificate",
             );
         }
-        if self.snmp.request_backoff == 0 {
-            wrong(
-                "snmp.request_backoff",
-                "0 leaves no time between requests",
-                "set 1 or more",
-            );
-        }
-        self.tftp.mistakes(&mut wrong);
+    }
+
+    /// Where lookups are asked.
+    fn lookup_mistakes(&self, wrong: &mut dyn FnMut(&str, &str, &str)) {
         for (name, lookup) in &self.lookup {
             let sources = [lookup.sql.is_some() && lookup.query.is_some(), lookup.http.is_some()];
             if sources != [true, false] && sources != [false, true] {
@@ -75,6 +93,17 @@ impl Settings {
                     "set sql and query, or http",
                 );
             }
+        }
+    }
+
+    /// Numbers and durations that may not be zero.
+    fn zero_mistakes(&self, wrong: &mut dyn FnMut(&str, &str, &str)) {
+        if self.snmp.request_backoff == 0 {
+            wrong(
+                "snmp.request_backoff",
+                "0 leaves no time between requests",
+                "set 1 or more",
+            );
         }
         for (key, value) in [
             ("kdc.ticket_lifetime", self.kdc.ticket_lifetime),
@@ -96,14 +125,5 @@ impl Settings {
                 wrong(key, "the duration is zero", "set a longer one");
             }
         }
-        if self.organisation.is_empty() || self.organisation.len() > 64 {
-            wrong(
-                "organisation",
-                "expected 1 to 64 octets",
-                "name the operator as its certificate does",
-            );
-        }
-        self.lease_mistakes(&mut wrong);
-        errors
     }
 }
