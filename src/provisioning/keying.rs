@@ -8,7 +8,7 @@ use super::attempt::{advance, begin};
 use crate::model::{Attempt, Device, Flow, KeyAsked, Phase, SnmpSession, Step, StepId};
 use crate::profile::{Learned, Profile, Ways, user_name_pattern};
 use crate::store::{Change, Quota, Recovery, Seen, WakeUpSent};
-use crate::value::{MacAddress, Random, Timestamp};
+use crate::value::{MacAddress, Random, Secret, Timestamp};
 use crate::wire::kerberos::{
     ApReqOpened, EncryptionKey, KerberosError, KrbErrorCode, PadForm, build_ap_rep, generate_subkey,
 };
@@ -105,6 +105,48 @@ impl Keying<'_> {
             unsettled: self.ways.vendor().is_some_and(|known| known.unsettled),
         }
     }
+
+    /// The security association that the reply sets up.
+    fn session(
+        &self,
+        mac: MacAddress,
+        suite: Ciphersuite,
+        subkey: Secret,
+        keyed_at: Timestamp,
+        now: Timestamp,
+    ) -> SnmpSession {
+        let agent = &self.request.agent;
+        SnmpSession {
+            user: agent.user.as_str().to_owned(),
+            engine_id: agent.engine_id.clone(),
+            engine_boots: agent.engine_boots,
+            engine_time: agent.engine_time,
+            engine_seen: now,
+            auth: suite.auth,
+            privacy: suite.privacy,
+            subkey,
+            keyed_from: self.peer,
+            keyed_at,
+            asked: self.asked(),
+            learned: self.learned(mac),
+        }
+    }
+
+    /// What is remembered of the request: the same datagram gets the same answer, its Authenticator in another one none.
+    fn seen(&self, reply: &[u8], expires: Timestamp) -> Vec<Seen> {
+        vec![
+            Seen {
+                digest: self.digest,
+                expires,
+                answer: reply.to_vec(),
+            },
+            Seen {
+                digest: self.opened.replay_hash,
+                expires,
+                answer: Vec::new(),
+            },
+        ]
+    }
 }
 
 /// How many messages of one device are remembered at the same time, two an AP exchange: a device that asks for keys more
@@ -144,21 +186,7 @@ pub fn key(
     let reply = reply(keying, suite, &subkey, profile, now, random)?;
     let steps = steps(keying, suite, now);
 
-    let agent = &keying.request.agent;
-    let session = SnmpSession {
-        user: agent.user.as_str().to_owned(),
-        engine_id: agent.engine_id.clone(),
-        engine_boots: agent.engine_boots,
-        engine_time: agent.engine_time,
-        engine_seen: now,
-        auth: suite.auth,
-        privacy: suite.privacy,
-        subkey: subkey.value,
-        keyed_from: keying.peer,
-        keyed_at,
-        asked: keying.asked(),
-        learned: keying.learned(device.mac),
-    };
+    let session = keying.session(device.mac, suite, subkey.value, keyed_at, now);
     let (attempt, replaced) = match attempt {
         // The device runs on, with other keys: what it was doing, or had done, is not touched.
         Some(attempt) if refreshes(&attempt, keying) => (refreshed(attempt, session, now), None),
@@ -173,18 +201,7 @@ pub fn key(
     };
     // An Authenticator is believed within the skew on either side of the server's clock, so that long it is remembered.
     let expires = now.plus(policy.clock_skew * 2);
-    let seen = vec![
-        Seen {
-            digest: keying.digest,
-            expires,
-            answer: reply.clone(),
-        },
-        Seen {
-            digest: keying.opened.replay_hash,
-            expires,
-            answer: Vec::new(),
-        },
-    ];
+    let seen = keying.seen(&reply, expires);
     let recovery = keying.ack_required.then_some(Recovery {
         peer: keying.peer,
         mac: device.mac,

@@ -47,30 +47,15 @@ pub(super) async fn spawn(
 ) -> Result<(), StoreError> {
     let permits = || Arc::new(Semaphore::new(IN_FLIGHT));
     if let Some(kdc) = kdc {
-        let resolver = Resolver::new(settings.resolver.sockets());
-        let client = FqdnClient::new(fqdn_servers(settings), resolver, &settings.kdc_fqdn(), core);
-        let service = KdcService::new(
-            core.clone(),
+        serve_kdc(
+            settings,
+            core,
             kdc,
-            client,
-            KdcLimits {
-                dh_lifetime: settings.kdc.dh_key_lifetime,
-                rate: RateLimit::new(settings.kdc.rate_per_source),
-                udp_reply_max: settings.kdc.udp_reply_max,
-            },
+            listeners.kdc_udp,
+            listeners.kdc_tcp,
+            stopped,
+            tasks,
         );
-        let answering = service.clone();
-        let handle = move |datagram: udp::Datagram, _| answering.datagram(datagram);
-        udp::serve(Service::Kdc, listeners.kdc_udp, &permits(), stopped, handle, tasks);
-        let connections = Arc::new(Semaphore::new(KDC_CONNECTIONS));
-        for listener in listeners.kdc_tcp {
-            tasks.spawn(tcp::serve(
-                service.clone(),
-                listener,
-                connections.clone(),
-                stopped.clone(),
-            ));
-        }
     }
     if settings.dns.enabled {
         serve_dns(settings, core, listeners.dns_udp, listeners.dns_tcp, stopped, tasks);
@@ -110,6 +95,38 @@ pub(super) async fn spawn(
         stopped.clone(),
     ));
     Ok(())
+}
+
+fn serve_kdc(
+    settings: &Settings,
+    core: &Arc<Core>,
+    kdc: Kdc,
+    sockets: Vec<UdpSocket>,
+    listeners: Vec<TcpListener>,
+    stopped: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) {
+    let resolver = Resolver::new(settings.resolver.sockets());
+    let client = FqdnClient::new(fqdn_servers(settings), resolver, &settings.kdc_fqdn(), core);
+    let service = KdcService::new(
+        core.clone(),
+        kdc,
+        client,
+        KdcLimits {
+            dh_lifetime: settings.kdc.dh_key_lifetime,
+            rate: RateLimit::new(settings.kdc.rate_per_source),
+            udp_reply_max: settings.kdc.udp_reply_max,
+        },
+    );
+    let answering = service.clone();
+    let handle = move |datagram: udp::Datagram, _| answering.datagram(datagram);
+    let permits = Arc::new(Semaphore::new(IN_FLIGHT));
+    udp::serve(Service::Kdc, sockets, &permits, stopped, handle, tasks);
+    let connections = Arc::new(Semaphore::new(KDC_CONNECTIONS));
+    for listener in listeners {
+        let (service, connections) = (service.clone(), connections.clone());
+        tasks.spawn(tcp::serve(service, listener, connections, stopped.clone()));
+    }
 }
 
 fn serve_dns(
