@@ -1,5 +1,7 @@
 //! The store's promises, against a database in a temporary folder.
 
+mod attempts;
+mod devices;
 mod keying;
 mod leases;
 
@@ -19,16 +21,16 @@ use crate::wire::tlv::EncryptAlgorithm;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
+pub(super) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-struct Bed {
-    store: SqliteStore,
-    key: MasterKey,
-    folder: tempfile::TempDir,
+pub(super) struct Bed {
+    pub(super) store: SqliteStore,
+    pub(super) key: MasterKey,
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Bed {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = MasterKey::generate(&mut SeededRandom::new(1));
         let path = folder.path().join("hardline.db");
@@ -45,7 +47,7 @@ impl Bed {
     }
 }
 
-fn mac(last: u8) -> MacAddress {
+pub(super) fn mac(last: u8) -> MacAddress {
     MacAddress([0x00, 0x11, 0x22, 0x33, 0x44, last])
 }
 
@@ -65,7 +67,7 @@ fn device(last: u8) -> Device {
     }
 }
 
-fn attempt(last: u8, seed: u64) -> Attempt {
+pub(super) fn attempt(last: u8, seed: u64) -> Attempt {
     Attempt {
         id: AttemptId::new(NOW, &mut SeededRandom::new(seed)),
         mac: mac(last),
@@ -141,70 +143,6 @@ fn change(attempt: &Attempt) -> Change {
     }
 }
 
-fn ended(mut attempt: Attempt) -> Attempt {
-    attempt.phase = Phase::Ended;
-    attempt.result = Some(AttemptResult::Replaced);
-    attempt
-}
-
-#[tokio::test]
-async fn a_device_reads_back_and_keeps_what_was_learned_of_it() {
-    let bed = Bed::new().await;
-    assert_eq!(bed.store.device(mac(1)).await.unwrap(), Some(device(1)));
-    assert_eq!(bed.store.device(mac(9)).await.unwrap(), None);
-    let learned = Device {
-        public_key_sha1: Some("ab".repeat(20)),
-        ..device(1)
-    };
-    bed.store.put_devices(vec![learned.clone()]).await.unwrap();
-    let edited = Device {
-        vars: Default::default(),
-        created: NOW.plus(Duration::from_secs(5)),
-        ..device(1)
-    };
-    bed.store.put_devices(vec![edited]).await.unwrap();
-    let kept = Device {
-        vars: Default::default(),
-        ..learned
-    };
-    assert_eq!(bed.store.device(mac(1)).await.unwrap(), Some(kept));
-    let page = bed.store.devices(None, 1).await.unwrap();
-    assert_eq!(page[0].mac, mac(1));
-    assert_eq!(bed.store.devices(Some(mac(1)), 10).await.unwrap(), [device(2)]);
-    assert!(bed.store.remove_device(mac(1)).await.unwrap());
-    assert!(!bed.store.remove_device(mac(1)).await.unwrap());
-    assert_eq!(bed.store.device(mac(1)).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn an_attempt_reads_back_whole_from_cache_and_from_disk() {
-    let bed = Bed::new().await;
-    let steps = vec![
-        Step::ok(StepId::AP_REQUEST, NOW, "from a"),
-        Step::failed(StepId::SET, NOW, "noAccess"),
-    ];
-    let change = Change {
-        attempt: Some(full(1, 1)),
-        steps: steps.clone(),
-        file: Some(("name".into(), b"octets".to_vec())),
-        ..Change::default()
-    };
-    bed.store.record(change).await.unwrap();
-    for store in [&bed.store, &bed.second().await] {
-        let read = store.attempt(mac(1)).await.unwrap().unwrap();
-        let expected = Attempt {
-            version: 1,
-            ..full(1, 1)
-        };
-        assert_eq!(format!("{read:?}"), format!("{expected:?}"));
-        assert!(read.session.unwrap().subkey.ct_eq(b"subkey-subkey-subkey"));
-        assert!(read.file.unwrap().key.ct_eq(b"filekey-filekey-"));
-        assert_eq!(store.attempts(mac(1), 10).await.unwrap()[0].1, steps);
-        let file = store.file(mac(1), "name").await.unwrap().unwrap();
-        assert_eq!((file.mac, &file.octets[..]), (mac(1), &b"octets"[..]));
-    }
-}
-
 #[tokio::test]
 async fn no_secret_lies_readable_on_the_disk() {
     let bed = Bed::new().await;
@@ -247,219 +185,6 @@ async fn no_secret_lies_readable_on_the_disk() {
         bed.store.record(change(&attempt(2, 2))).await,
         Err(StoreError::Database { .. })
     ));
-}
-
-#[tokio::test]
-async fn an_older_version_never_overwrites_a_newer_one() {
-    let bed = Bed::new().await;
-    bed.store.record(change(&attempt(1, 1))).await.unwrap();
-    let read = bed.store.attempt(mac(1)).await.unwrap().unwrap();
-    let other = bed.second().await;
-    other
-        .record(change(&Attempt {
-            phase: Phase::Keyed,
-            ..read.clone()
-        }))
-        .await
-        .unwrap();
-    let stale = Change {
-        steps: vec![Step::ok(StepId::SET, NOW, "")],
-        ..change(&read)
-    };
-    assert!(matches!(bed.store.record(stale).await, Err(StoreError::Conflict(id)) if id == read.id));
-    let again = bed.store.attempt(mac(1)).await.unwrap().unwrap();
-    assert_eq!(
-        (again.phase, again.version),
-        (Phase::Keyed, 2),
-        "a conflict ends with a fresh read"
-    );
-    assert!(
-        bed.store.attempts(mac(1), 1).await.unwrap()[0].1.is_empty(),
-        "nothing of a refused change is stored"
-    );
-}
-
-#[tokio::test]
-async fn first_datagrams_that_race_begin_one_attempt() {
-    let bed = std::sync::Arc::new(Bed::new().await);
-    let race = |seed| {
-        let bed = std::sync::Arc::clone(&bed);
-        tokio::spawn(async move { bed.store.record(change(&attempt(1, seed))).await })
-    };
-    let mut won = 0;
-    for task in (1..=20).map(race).collect::<Vec<_>>() {
-        match task.await.unwrap() {
-            Ok(()) => won += 1,
-            Err(error) => assert!(matches!(error, StoreError::Conflict(_)), "{error}"),
-        }
-    }
-    assert_eq!(won, 1);
-}
-
-#[tokio::test]
-async fn a_new_attempt_replaces_the_old_one_in_one_change() {
-    let bed = Bed::new().await;
-    bed.store.record(change(&attempt(1, 1))).await.unwrap();
-    let old = bed.store.attempt(mac(1)).await.unwrap().unwrap();
-    let change = Change {
-        replaced: Some(ended(old)),
-        ..change(&attempt(1, 2))
-    };
-    bed.store.record(change).await.unwrap();
-    let ladders = bed.store.attempts(mac(1), 10).await.unwrap();
-    assert_eq!(ladders[0].0.id, attempt(1, 2).id);
-    assert_eq!(ladders[1].0.result, Some(AttemptResult::Replaced));
-    let open = bed
-        .store
-        .unfinished(NOW.plus(Duration::from_secs(601)), 10)
-        .await
-        .unwrap();
-    assert_eq!(
-        open.iter().map(|attempt| attempt.id).collect::<Vec<_>>(),
-        [attempt(1, 2).id]
-    );
-    assert!(bed.store.unfinished(NOW, 10).await.unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn a_message_is_accepted_once_and_its_answer_is_kept() {
-    let bed = Bed::new().await;
-    let seen = Seen {
-        digest: [1; 32],
-        expires: NOW,
-        answer: b"answer".to_vec(),
-    };
-    let once = Change {
-        seen: vec![seen.clone()],
-        ..change(&attempt(1, 1))
-    };
-    bed.store.record(once).await.unwrap();
-    let twice = Change {
-        seen: vec![seen],
-        ..change(&attempt(2, 2))
-    };
-    assert!(matches!(bed.store.record(twice).await, Err(StoreError::Seen)));
-    assert!(bed.store.attempt(mac(2)).await.unwrap().is_none());
-    assert_eq!(
-        bed.store.answer([1; 32]).await.unwrap().as_deref(),
-        Some(&b"answer"[..])
-    );
-    bed.store
-        .sweep(NOW.plus(Duration::from_secs(1)), Duration::from_secs(60))
-        .await
-        .unwrap();
-    assert_eq!(bed.store.answer([1; 32]).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn one_refused_change_does_not_fail_its_batch() {
-    let bed = Bed::new().await;
-    let stale = Attempt {
-        version: 5,
-        ..attempt(1, 3)
-    };
-    let unknown = attempt(9, 4);
-    let (good, stale, unknown, ladder) = tokio::join!(
-        bed.store.record(change(&attempt(1, 1))),
-        bed.store.record(change(&stale)),
-        bed.store.record(change(&unknown)),
-        bed.store.record(Change {
-            ladder: Some(attempt(2, 5).id),
-            steps: vec![Step::ok(StepId::SET, NOW, "")],
-            ..Change::default()
-        }),
-    );
-    good.unwrap();
-    for refused in [stale, unknown, ladder] {
-        assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_step_alone_joins_its_ladder() {
-    let bed = Bed::new().await;
-    bed.store.record(change(&attempt(1, 1))).await.unwrap();
-    let step = Step::retry(StepId::SET, NOW, "again");
-    let change = Change {
-        ladder: Some(attempt(1, 1).id),
-        steps: vec![step.clone()],
-        ..Change::default()
-    };
-    bed.store.record(change).await.unwrap();
-    let (attempt, steps) = bed.store.attempts(mac(1), 1).await.unwrap().remove(0);
-    assert_eq!((attempt.version, steps), (1, vec![step.clone()]));
-    let homeless = Change {
-        steps: vec![step],
-        ..Change::default()
-    };
-    assert!(matches!(bed.store.record(homeless).await, Err(StoreError::Misused(_))));
-}
-
-#[tokio::test]
-async fn reset_ends_the_attempt_and_forgets_its_secrets() {
-    let bed = Bed::new().await;
-    let file = Some(("name".into(), b"octets".to_vec()));
-    bed.store
-        .record(Change {
-            file,
-            ..change(&full(1, 1))
-        })
-        .await
-        .unwrap();
-    let stale = bed.store.attempt(mac(1)).await.unwrap().unwrap();
-    assert!(bed.store.reset_device(mac(1), NOW).await.unwrap());
-    assert!(!bed.store.reset_device(mac(9), NOW).await.unwrap());
-    let read = bed.store.attempt(mac(1)).await.unwrap().unwrap();
-    assert_eq!(
-        read.result.as_ref().unwrap().to_string(),
-        "failed: reset by the operator"
-    );
-    assert!(read.phase == Phase::Ended && read.session.is_none() && read.file.is_none());
-    assert!(bed.store.file(mac(1), "name").await.unwrap().is_none());
-    assert!(matches!(
-        bed.store.record(change(&stale)).await,
-        Err(StoreError::Conflict(_))
-    ));
-    bed.store.record(change(&attempt(1, 2))).await.unwrap();
-}
-
-#[tokio::test]
-async fn sweep_forgets_what_ended_long_ago_and_nothing_else() {
-    let bed = Bed::new().await;
-    let file = Some(("name".into(), b"octets".to_vec()));
-    bed.store
-        .record(Change {
-            file,
-            ..change(&ended(full(1, 1)))
-        })
-        .await
-        .unwrap();
-    bed.store.record(change(&attempt(2, 2))).await.unwrap();
-    let keep = Duration::from_secs(3600);
-    bed.store.sweep(NOW.plus(keep), keep).await.unwrap();
-    assert!(bed.store.attempt(mac(1)).await.unwrap().is_some());
-    bed.store
-        .sweep(NOW.plus(keep + Duration::from_secs(601)), keep)
-        .await
-        .unwrap();
-    assert!(bed.store.attempt(mac(1)).await.unwrap().is_none());
-    assert!(bed.store.file(mac(1), "name").await.unwrap().is_none());
-    assert!(
-        bed.store.attempt(mac(2)).await.unwrap().is_some(),
-        "an open attempt stays"
-    );
-}
-
-#[tokio::test]
-async fn another_process_changes_are_seen_within_a_second() {
-    let bed = Bed::new().await;
-    assert!(bed.store.device(mac(1)).await.unwrap().is_some());
-    bed.store.record(change(&attempt(1, 1))).await.unwrap();
-    let other = bed.second().await;
-    other.remove_device(mac(1)).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(700)).await;
-    assert!(bed.store.device(mac(1)).await.unwrap().is_none());
-    assert!(bed.store.attempt(mac(1)).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -541,48 +266,4 @@ async fn another_master_key_and_another_schema_are_refused() {
         .err()
         .unwrap();
     assert!(matches!(nowhere, StoreError::Database { .. }));
-}
-
-#[tokio::test]
-async fn devices_are_found_by_name_and_by_address() {
-    let s = Bed::new().await;
-    let named = async |name: &str| -> Vec<MacAddress> {
-        let found = s.store.devices_named(&name.parse().unwrap(), 8).await.unwrap();
-        found.into_iter().map(|device| device.mac).collect()
-    };
-    let at = async |address: &str| -> Vec<MacAddress> {
-        let found = s.store.devices_at(address.parse().unwrap(), 8).await.unwrap();
-        found.into_iter().map(|device| device.mac).collect()
-    };
-    assert_eq!(named("MTA1.Example.Net").await, [mac(1)]);
-    assert_eq!(named("1.example.net").await, []);
-    assert_eq!(at("192.0.2.7").await, [mac(1), mac(2)]);
-    assert_eq!(
-        s.store
-            .devices_at("2001:db8::7".parse().unwrap(), 1)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
-
-    let moved = Device {
-        fqdn: "mta1.nyc.example.net".parse().unwrap(),
-        addresses: vec!["192.0.2.8".parse().unwrap(), "192.0.2.8".parse().unwrap()],
-        ..device(1)
-    };
-    s.store.put_devices(vec![moved]).await.unwrap();
-    assert_eq!(named("mta1.example.net").await, []);
-    assert_eq!(named("mta1.nyc.example.net").await, [mac(1)]);
-    assert_eq!(
-        (at("192.0.2.7").await, at("192.0.2.8").await),
-        (vec![mac(2)], vec![mac(1)])
-    );
-    let below = async |name: &str| s.store.has_device_below(&name.parse().unwrap()).await.unwrap();
-    assert!(below("nyc.example.net").await && below("example.net").await);
-    assert!(!below("mta1.nyc.example.net").await && !below("yc.example.net").await && !below("ny.example.net").await);
-
-    s.store.remove_device(mac(1)).await.unwrap();
-    assert_eq!(at("192.0.2.8").await, []);
-    assert!(!below("nyc.example.net").await);
 }

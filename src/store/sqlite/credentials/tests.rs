@@ -1,30 +1,12 @@
 //! What the credentials store promises: sealed rows, whole changes, and no read without a record.
 
+use super::super::tests::{Bed, NOW, attempt, mac};
 use super::*;
-use crate::mib::MibDialect;
-use crate::model::{Attempt, AttemptId, Delivery, Device, Family, Flow, Phase, Step, StepId};
+use crate::model::{Attempt, Phase, Step, StepId};
 use crate::store::{Change, Delivering, Store};
 use crate::value::SeededRandom;
 
-const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
-
-struct Bed {
-    store: SqliteStore,
-    key: MasterKey,
-    folder: tempfile::TempDir,
-}
-
 impl Bed {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let key = MasterKey::generate(&mut SeededRandom::new(1));
-        let path = folder.path().join("hardline.db");
-        SqliteStore::create(&path, &key).await.unwrap();
-        let store = SqliteStore::open(&path, key.clone()).await.unwrap();
-        store.put_devices(vec![device(1), device(2)]).await.unwrap();
-        Self { store, key, folder }
-    }
-
     /// Everything that lies in the database's files.
     async fn octets(&self) -> Vec<u8> {
         let files = ["hardline.db", "hardline.db-wal"].map(|name| self.folder.path().join(name));
@@ -45,26 +27,6 @@ impl Bed {
             Reading::Read(credentials) => credentials,
             other => panic!("{other:?}"),
         }
-    }
-}
-
-fn mac(last: u8) -> MacAddress {
-    MacAddress([0x00, 0x11, 0x22, 0x33, 0x44, last])
-}
-
-fn device(last: u8) -> Device {
-    Device {
-        mac: mac(last),
-        fqdn: format!("mta{last}.example.net").parse().unwrap(),
-        flow: Flow::Hybrid,
-        mib: MibDialect::Ietf,
-        addresses: Vec::new(),
-        template: None,
-        vars: Default::default(),
-        overrides: Default::default(),
-        delivery: Delivery::Tftp,
-        public_key_sha1: None,
-        created: NOW,
     }
 }
 
@@ -149,7 +111,6 @@ async fn a_row_that_was_moved_to_another_device_or_place_does_not_open() {
     assert!(bed.store.read_credentials(read(1, Reveal::Credentials)).await.is_err());
     let other = MasterKey::generate(&mut SeededRandom::new(2));
     assert!(SqliteStore::open(&path, other).await.is_err());
-    let _ = &bed.key;
 }
 
 #[tokio::test]
@@ -216,20 +177,8 @@ async fn of_two_deliveries_that_race_one_decides_again() {
     let bed = Bed::new().await;
     bed.store.put_credentials(vec![impi(1, 1, "x")], NOW).await.unwrap();
     let attempt = Attempt {
-        id: AttemptId::new(NOW, &mut SeededRandom::new(3)),
-        mac: mac(1),
-        flow: Flow::Hybrid,
-        family: Family::V4,
-        started: NOW,
-        deadline: NOW.plus(std::time::Duration::from_secs(60)),
         phase: Phase::Enrolled,
-        result: None,
-        peer: "192.0.2.1:161".parse().unwrap(),
-        session: None,
-        enrollment: None,
-        type_identifier: None,
-        file: None,
-        version: 0,
+        ..attempt(1, 3)
     };
     let change = Change {
         attempt: Some(attempt),
