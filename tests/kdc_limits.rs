@@ -13,6 +13,7 @@ use hardline::model::Flow;
 use hardline::value::Timestamp;
 use hardline::wire::kerberos::{Exchange, KdcReq, KrbError, PA_PROV_SRV_LOCATION};
 use support::client::{Eue, World, register};
+use support::kdc_tcp;
 use support::server::Server;
 
 /// A server whose counters can be read at the address that comes along.
@@ -142,19 +143,7 @@ fn rfc4120_7_2_1_a_reply_too_big_for_a_datagram_goes_over_tcp() {
     let answer = eue.ask(eue.at.kdc, exchange.datagram());
     assert_eq!(KrbError::parse(&answer).expect("a KRB-ERROR").error_code, 52);
     // The same request over TCP gets the ticket.
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
-    socket
-        .bind(&SocketAddr::new(eue.spec.address, 0).into())
-        .expect("the device's address");
-    socket.connect(&eue.at.kdc.into()).expect("the KDC accepts");
-    let mut stream: TcpStream = socket.into();
-    let request = exchange.datagram();
-    let framed = [&u32::try_from(request.len()).expect("short").to_be_bytes()[..], request].concat();
-    stream.write_all(&framed).expect("written");
-    let mut length = [0; 4];
-    stream.read_exact(&mut length).expect("a length");
-    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
-    stream.read_exact(&mut answer).expect("an answer");
+    let answer = kdc_tcp::ask(&mut kdc_tcp::connect(&eue), exchange.datagram());
     assert!(answer.len() > 1024);
     eue.accept_as(&exchange, &answer).expect("a ticket");
     // An error fits, and is no reason to come over TCP.

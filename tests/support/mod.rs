@@ -10,6 +10,7 @@ pub mod databases;
 pub mod dhcp;
 pub mod fetch;
 pub mod files;
+pub mod kdc_tcp;
 pub mod lint;
 pub mod lossy;
 pub mod peers;
