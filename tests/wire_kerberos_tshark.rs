@@ -48,6 +48,13 @@ fn tshark(capture: &tempfile::NamedTempFile, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// The first value of each of these fields, a line for each datagram.
+fn fields(capture: &tempfile::NamedTempFile, names: &[&str]) -> String {
+    let form = ["-T", "fields", "-E", "separator=|", "-E", "occurrence=f"];
+    let named = names.iter().flat_map(|name| ["-e", name]);
+    tshark(capture, &form.into_iter().chain(named).collect::<Vec<_>>())
+}
+
 /// Fails where any datagram dissects as malformed or with an expert mark of warning or worse.
 fn assert_clean(capture: &tempfile::NamedTempFile) {
     let marked = tshark(
@@ -136,24 +143,14 @@ fn tshark_dissects_the_mta_fqdn_exchange() {
         let refusal = fqdn::build_refusal(&opened, code, PAD, world.now, &mut world.random).expect("builds");
         let capture = capture(&[(2246, asked), (2246, fitting), (2246, table), (2246, refusal)]);
         assert_clean(&capture);
-        let shown = tshark(
+        let shown = fields(
             &capture,
             &[
-                "-T",
-                "fields",
-                "-E",
-                "separator=|",
-                "-e",
                 "pktc.mtafqdn.msgtype",
-                "-e",
                 "pktc.mtafqdn.enterprise",
-                "-e",
                 "pktc.mtafqdn.version",
-                "-e",
                 "pktc.mtafqdn.mac",
-                "-e",
                 "pktc.mtafqdn.fqdn",
-                "-e",
                 "pktc.mtafqdn.ip",
             ],
         );
@@ -249,21 +246,7 @@ fn tshark_dissects_the_exchanges_with_the_kdc() {
         (88, error.encode()),
     ]);
     assert_clean(&capture);
-    let shown = tshark(
-        &capture,
-        &[
-            "-T",
-            "fields",
-            "-E",
-            "separator=|",
-            "-E",
-            "occurrence=f",
-            "-e",
-            "kerberos.msg_type",
-            "-e",
-            "kerberos.realm",
-        ],
-    );
+    let shown = fields(&capture, &["kerberos.msg_type", "kerberos.realm"]);
     let types: Vec<_> = shown.lines().collect();
     assert_eq!(
         types,
