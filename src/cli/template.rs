@@ -11,7 +11,7 @@ use super::open::{ConfigArg, block_on, open_store};
 use super::output::{Colour, coloured};
 use super::{CliError, output};
 use crate::mib::Names;
-use crate::model::{Family, Flow};
+use crate::model::{Device, Family, Flow};
 use crate::service::dynamic::{Asker, CmtsSecrets, gather};
 use crate::service::lookup::Lookups;
 use crate::service::{server, templates};
@@ -238,24 +238,7 @@ async fn render(args: RenderArgs, as_json: bool) -> Result<(), CliError> {
     let attempt = store.attempt(args.device).await;
     store.close().await?;
     let (device, attempt) = (device?, attempt?);
-    let resolved = match (&args.name, &device) {
-        (Some(name), _) => library.resolve(name).ok_or_else(|| {
-            CliError::Failed(format!(
-                "'{name}' is the name of no template: hardline template list shows what is served"
-            ))
-        })?,
-        (None, Some(device)) => Resolved {
-            template: device.template_name().into(),
-            captures: Arc::default(),
-            device: None,
-        },
-        (None, None) => {
-            return Err(CliError::Failed(format!(
-                "{} is not a known device: add it, or say by --name what it asks for",
-                args.device
-            )));
-        }
-    };
+    let resolved = resolved(&args, device.as_ref(), &library)?;
     let mut lease = Fields::default();
     for (name, value) in args.lease {
         lease.set(name, Scalar::Text(value));
@@ -298,6 +281,26 @@ async fn render(args: RenderArgs, as_json: bool) -> Result<(), CliError> {
     match &args.output {
         Some(path) => std::fs::write(path, shown).map_err(|error| CliError::file(path, error)),
         None => output::print_octets(&shown),
+    }
+}
+
+/// The template that is asked for: by name, or by the device's record.
+fn resolved(args: &RenderArgs, device: Option<&Device>, library: &TemplateLibrary) -> Result<Resolved, CliError> {
+    match (&args.name, device) {
+        (Some(name), _) => library.resolve(name).ok_or_else(|| {
+            CliError::Failed(format!(
+                "'{name}' is the name of no template: hardline template list shows what is served"
+            ))
+        }),
+        (None, Some(device)) => Ok(Resolved {
+            template: device.template_name().into(),
+            captures: Arc::default(),
+            device: None,
+        }),
+        (None, None) => Err(CliError::Failed(format!(
+            "{} is not a known device: add it, or say by --name what it asks for",
+            args.device
+        ))),
     }
 }
 

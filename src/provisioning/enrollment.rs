@@ -73,23 +73,8 @@ pub fn enroll(
     now: Timestamp,
     random: &mut dyn Random,
 ) -> Result<EnrollDecision, FileError> {
-    match device.flow {
-        Flow::Basic => {
-            return Ok(EnrollDecision::Refused(
-                "the device's flow is basic: it does not enroll",
-            ));
-        }
-        Flow::Hybrid if enrolling.enrollment.community.is_none() => {
-            return Ok(EnrollDecision::Refused(
-                "the device's flow is hybrid, the INFORM is SNMPv3",
-            ));
-        }
-        Flow::Secure if enrolling.enrollment.community.is_some() => {
-            return Ok(EnrollDecision::Refused(
-                "the device's flow is secure, the INFORM is SNMPv2c",
-            ));
-        }
-        Flow::Secure | Flow::Hybrid => {}
+    if let Some(reason) = other_flow(device.flow, enrolling.enrollment.community.is_some()) {
+        return Ok(EnrollDecision::Refused(reason));
     }
     if attempt
         .as_ref()
@@ -131,6 +116,16 @@ pub fn enroll(
         super::file::make(&mut change, device, request, policy, maker, now, random)?;
     }
     Ok(EnrollDecision::Enrolled(Box::new(change)))
+}
+
+/// Why a device of this flow does not enroll by such an INFORM: one with a community is SNMPv2c.
+fn other_flow(flow: Flow, community: bool) -> Option<&'static str> {
+    match (flow, community) {
+        (Flow::Basic, _) => Some("the device's flow is basic: it does not enroll"),
+        (Flow::Hybrid, false) => Some("the device's flow is hybrid, the INFORM is SNMPv3"),
+        (Flow::Secure, true) => Some("the device's flow is secure, the INFORM is SNMPv2c"),
+        (Flow::Hybrid, true) | (Flow::Secure, false) => None,
+    }
 }
 
 /// What an INFORM is that repeats the one the attempt was enrolled by, or `None` for a new one.

@@ -1,6 +1,6 @@
 //! `hardline config hash`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde_json::json;
@@ -80,30 +80,41 @@ pub fn dialect_of(file: &DeviceFile, asked: Option<MibDialect>) -> Result<MibDia
 /// # Errors
 /// [`CliError`]; [`CliError::Reported`] where the file holds a hash that is wrong.
 pub fn run(args: &Args, names: NamesRef<'_>, as_json: bool) -> Result<(), CliError> {
-    let failed = |error: &dyn std::fmt::Display| CliError::file(&args.file, error);
-    if let Some(to) = &args.output {
-        let octets = input::octets(&args.file)?;
-        let mut file = DeviceFile::decode(&octets).map_err(|error| failed(&error))?;
-        file.trailing.clear();
-        let is_hash = |element: &crate::wire::tlv::Element| {
-            let of = |dialect: MibDialect| dialect::oid(dialect.oids().prov_config_hash);
-            let varbind = element.as_varbind();
-            varbind.is_some_and(|varbind| MibDialect::ALL.iter().any(|&dialect| of(dialect) == varbind.name))
-        };
-        let dialect = dialect_of(&file, args.mib);
-        file.elements.retain(|element| !is_hash(element));
-        if args.insert {
-            file.insert_basic_flow_hash(dialect?, args.algorithm.into())
-                .map_err(|error| failed(&error))?;
-        }
-        let octets = file.encode().map_err(|error| failed(&error))?;
-        input::write(to, &octets)?;
-        return match (to.as_os_str() != "-", as_json) {
-            (false, _) => Ok(()),
-            (true, true) => output::print_json(&json!({"file": to, "octets": octets.len()})),
-            (true, false) => output::print(&format!("{}: {} octets\n", to.display(), octets.len())),
-        };
+    match &args.output {
+        Some(to) => rewrite(args, to, as_json),
+        None => show(args, names, as_json),
     }
+}
+
+/// Writes the file without the hashes in it, and with the right one where it is to be inserted.
+fn rewrite(args: &Args, to: &Path, as_json: bool) -> Result<(), CliError> {
+    let failed = |error: &dyn std::fmt::Display| CliError::file(&args.file, error);
+    let octets = input::octets(&args.file)?;
+    let mut file = DeviceFile::decode(&octets).map_err(|error| failed(&error))?;
+    file.trailing.clear();
+    let is_hash = |element: &crate::wire::tlv::Element| {
+        let of = |dialect: MibDialect| dialect::oid(dialect.oids().prov_config_hash);
+        let varbind = element.as_varbind();
+        varbind.is_some_and(|varbind| MibDialect::ALL.iter().any(|&dialect| of(dialect) == varbind.name))
+    };
+    let dialect = dialect_of(&file, args.mib);
+    file.elements.retain(|element| !is_hash(element));
+    if args.insert {
+        file.insert_basic_flow_hash(dialect?, args.algorithm.into())
+            .map_err(|error| failed(&error))?;
+    }
+    let octets = file.encode().map_err(|error| failed(&error))?;
+    input::write(to, &octets)?;
+    match (to.as_os_str() != "-", as_json) {
+        (false, _) => Ok(()),
+        (true, true) => output::print_json(&json!({"file": to, "octets": octets.len()})),
+        (true, false) => output::print(&format!("{}: {} octets\n", to.display(), octets.len())),
+    }
+}
+
+/// Shows the hash of the whole, and what the hashes within are worth.
+fn show(args: &Args, names: NamesRef<'_>, as_json: bool) -> Result<(), CliError> {
+    let failed = |error: &dyn std::fmt::Display| CliError::file(&args.file, error);
     // What is delivered may be encrypted: its hash is that of any octets.
     let octets = input::content(&args.file)?;
     let whole = FileHash::of(&octets, args.algorithm.into());
