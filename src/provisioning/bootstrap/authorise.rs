@@ -202,25 +202,16 @@ pub fn authorise(rules: &Rules, facts: &Facts<'_>) -> Result<Allowed, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mib::MibDialect;
-    use crate::model::{Delivery, Flow};
+    use crate::model::Flow;
 
     const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
     const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
     fn device(vars: &[(&str, &str)]) -> Device {
         Device {
-            mac: MacAddress([0, 1, 2, 3, 4, 5]),
-            fqdn: "a.example.net".parse().unwrap(),
-            flow: Flow::Hybrid,
-            mib: MibDialect::Ietf,
             addresses: vec![SOURCE],
-            template: None,
             vars: vars.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect(),
-            overrides: Default::default(),
-            delivery: Delivery::Tftp,
-            public_key_sha1: None,
-            created: NOW,
+            ..crate::provisioning::tests::device(Flow::Hybrid)
         }
     }
 

@@ -94,24 +94,14 @@ fn is_capable(type_identifier: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mib::MibDialect;
-    use crate::model::{Delivery, Flow};
-    use crate::value::{Fqdn, MacAddress, Timestamp};
+    use crate::model::Flow;
+    use crate::value::Fqdn;
     use proptest::prelude::*;
 
     fn device(vars: &[(&str, &str)]) -> Device {
         Device {
-            mac: MacAddress([0, 1, 2, 3, 4, 5]),
-            fqdn: "a.example.net".parse().unwrap(),
-            flow: Flow::Hybrid,
-            mib: MibDialect::Ietf,
-            addresses: Vec::new(),
-            template: None,
             vars: vars.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect(),
-            overrides: Default::default(),
-            delivery: Delivery::Tftp,
-            public_key_sha1: None,
-            created: Timestamp(0),
+            ..crate::provisioning::tests::device(Flow::Hybrid)
         }
     }
 

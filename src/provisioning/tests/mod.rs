@@ -77,7 +77,7 @@ fn seconds(count: i64) -> Timestamp {
 }
 
 /// A device whose addresses the operator knows.
-fn device(flow: Flow) -> Device {
+pub(super) fn device(flow: Flow) -> Device {
     Device {
         mac: MAC,
         fqdn: "mta1.pktc.example.net".parse().unwrap(),
