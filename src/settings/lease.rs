@@ -48,9 +48,9 @@ pub struct LeaseSource {
     /// How long its answer is awaited.
     #[serde(default = "timeout", deserialize_with = "read_duration")]
     pub timeout: Duration,
-    /// How many questions it is asked at once.
-    #[serde(default = "concurrency")]
-    pub concurrency: u32,
+    /// How many questions it is asked at once, where this says other than [`Self::concurrency`].
+    #[serde(default)]
+    pub concurrency: Option<u32>,
     /// Whether a device that it does not know has no lease; otherwise the sources that are down might know it. The table
     /// is complete where it is the only source, the others are unless this says otherwise.
     #[serde(default)]
@@ -90,10 +90,6 @@ fn timeout() -> Duration {
     Duration::from_millis(500)
 }
 
-fn concurrency() -> u32 {
-    8
-}
-
 /// A mistake in one table: the key within it, the problem, the remedy.
 type Mistake = (&'static str, String, &'static str);
 
@@ -101,6 +97,15 @@ impl LeaseSource {
     /// Its name.
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or(self.kind.name())
+    }
+
+    /// How many questions it is asked at once. The table answers many by one query, so that it is asked many.
+    pub fn concurrency(&self) -> u32 {
+        let usual = match self.kind {
+            LeaseSourceKind::Table => 1_024,
+            LeaseSourceKind::Kea | LeaseSourceKind::KeaSql | LeaseSourceKind::Sql => 8,
+        };
+        self.concurrency.unwrap_or(usual)
     }
 
     /// Its paths, which are relative to the settings' folder.
@@ -135,8 +140,8 @@ impl LeaseSource {
                 return Some((key, problem, "remove it"));
             }
         }
-        if self.timeout.is_zero() || self.concurrency == 0 {
-            let key = if self.concurrency == 0 {
+        if self.timeout.is_zero() || self.concurrency() == 0 {
+            let key = if self.concurrency() == 0 {
                 "concurrency"
             } else {
                 "timeout"

@@ -245,6 +245,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// The lease of an address.
     async fn lease(&self, address: IpAddr) -> Result<Option<Lease>, StoreError>;
+    /// Of a device's leases, the one that was obtained or renewed last.
+    async fn newest_lease(&self, mac: MacAddress) -> Result<Option<Lease>, StoreError>;
     /// A device's leases, the one that was obtained or renewed last first.
     async fn leases_of(&self, mac: MacAddress) -> Result<Vec<Lease>, StoreError>;
     /// Leases in the order of their addresses as text, at most `limit`, after `after`.

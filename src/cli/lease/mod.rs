@@ -316,7 +316,7 @@ async fn sources(settings: &Settings, store: &std::sync::Arc<SqliteStore>, as_js
 }
 
 async fn name(store: &SqliteStore, args: NameArgs, as_json: bool) -> Result<(), CliError> {
-    let lease = store.leases_of(args.mac).await?.into_iter().next();
+    let lease = store.newest_lease(args.mac).await?;
     let order = NameOrder {
         mac: args.mac,
         file: args.file,

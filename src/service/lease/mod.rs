@@ -97,7 +97,7 @@ impl Leases {
                     reason,
                 })?,
                 described.timeout,
-                described.concurrency,
+                described.concurrency(),
             ));
         }
         Ok(Self::of(members, settings.verify.clone().unwrap_or_default(), store))

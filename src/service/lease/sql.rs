@@ -60,7 +60,7 @@ impl SqlSource {
             ca_file: described.ca_file.clone(),
         };
         let usage = Usage {
-            connections: described.concurrency,
+            connections: described.concurrency(),
             timeout: described.timeout,
         };
         Ok(Self {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::source::{Key, LeaseSource, SourceError, newest};
+use super::source::{Key, LeaseSource, SourceError};
 use crate::model::Lease;
 use crate::store::Store;
 
@@ -29,7 +29,7 @@ impl LeaseSource for TableSource {
     async fn find(&self, key: Key) -> Result<Option<Lease>, SourceError> {
         let found = match key {
             Key::Address(address) => self.store.lease(address).await,
-            Key::Mac(mac) => self.store.leases_of(mac).await.map(newest),
+            Key::Mac(mac) => self.store.newest_lease(mac).await,
         };
         found.map_err(SourceError::down)
     }

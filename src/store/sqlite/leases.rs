@@ -7,14 +7,17 @@ use sqlx::{Connection, Row, SqliteConnection};
 use tokio::sync::oneshot;
 
 use super::Shared;
+use super::gather::Keyed;
 use super::rows::RowError;
 use super::writer::Answer;
 use crate::model::Lease;
-use crate::store::OneTimeName;
+use crate::store::{MasterKey, OneTimeName};
 use crate::value::{MacAddress, Timestamp};
 
 /// The columns of a lease, in the order that [`lease`] reads them.
 pub(super) const LEASE: &str = "address, mac, cm_mac, relay, class, obtained, renewed, expires";
+/// The order of a device's leases.
+pub(super) const NEWEST_FIRST: &str = "max(obtained, coalesce(renewed, 0)) DESC, address";
 /// The columns of a one-time name, in the order that [`name`] reads them.
 pub(super) const NAME: &str = "digest, mac, address, file, single, created, expires, claimed_by, claimed_at, delivered";
 
@@ -217,6 +220,40 @@ pub(super) fn lease(row: &SqliteRow) -> Result<Lease, RowError> {
         expires: instant(row, 7)?,
         ..Lease::new(address, mac, Timestamp(row.try_get(5)?))
     })
+}
+
+impl Keyed for Lease {
+    type Key = IpAddr;
+    const KEY: usize = 0;
+
+    fn query() -> String {
+        format!("SELECT {LEASE} FROM leases WHERE address IN (SELECT value FROM json_each(?))")
+    }
+
+    fn decode(row: &SqliteRow, _: &MasterKey) -> Result<Self, RowError> {
+        lease(row)
+    }
+}
+
+/// The lease that a device obtained or renewed last.
+#[derive(Clone)]
+pub(super) struct NewestLease(pub(super) Lease);
+
+impl Keyed for NewestLease {
+    type Key = MacAddress;
+    const KEY: usize = 1;
+
+    fn query() -> String {
+        format!(
+            "SELECT {LEASE} FROM leases WHERE address IN (SELECT (
+                SELECT address FROM leases WHERE mac = value ORDER BY {NEWEST_FIRST} LIMIT 1
+            ) FROM json_each(?))"
+        )
+    }
+
+    fn decode(row: &SqliteRow, _: &MasterKey) -> Result<Self, RowError> {
+        lease(row).map(Self)
+    }
 }
 
 /// A row of [`NAME`].

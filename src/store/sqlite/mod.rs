@@ -6,6 +6,7 @@
 mod batch;
 mod cache;
 mod credentials;
+mod gather;
 mod keying;
 mod leases;
 mod orders;
@@ -29,9 +30,11 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{MasterKey, Refusal, StoreError};
-use crate::model::{Attempt, AttemptId, Device};
+use crate::model::{Attempt, AttemptId, Device, Lease};
 use crate::value::{EngineId, MacAddress, OsRandom, Random};
 use cache::Cache;
+use gather::{Gather, Keyed};
+use leases::NewestLease;
 use rows::RowError;
 use writer::{Answer, Job, Writer};
 
@@ -93,6 +96,10 @@ pub struct SqliteStore {
     key: MasterKey,
     shared: Arc<Shared>,
     readers: SqlitePool,
+    devices: Arc<Gather<Device>>,
+    attempts: Arc<Gather<Attempt>>,
+    leases: Arc<Gather<Lease>>,
+    newest_leases: Arc<Gather<NewestLease>>,
     jobs: mpsc::Sender<Job>,
     refusals: mpsc::Sender<Refusal>,
 }
@@ -170,7 +177,12 @@ impl SqliteStore {
         let (jobs, queue) = mpsc::channel(writer::QUEUE);
         let (refusals, refused) = mpsc::channel(writer::REFUSALS);
         tokio::spawn(Writer::new(connection, Arc::clone(&shared), refused).run(queue));
+        let gather = (readers.clone(), key.clone(), Arc::clone(&shared));
         Ok(Self {
+            devices: gathered(&gather),
+            attempts: gathered(&gather),
+            leases: gathered(&gather),
+            newest_leases: gathered(&gather),
             key,
             shared,
             readers,
@@ -216,6 +228,11 @@ impl SqliteStore {
             .collect::<Result<_, _>>()
             .map_err(|error| error.into_store(&self.shared.what))
     }
+}
+
+/// Gathers the questions for one kind of row.
+fn gathered<T: Keyed>((readers, key, shared): &(SqlitePool, MasterKey, Arc<Shared>)) -> Arc<Gather<T>> {
+    Gather::new(readers.clone(), key.clone(), Arc::clone(shared))
 }
 
 /// Whether `key` opens the proof that the database's own key sealed.

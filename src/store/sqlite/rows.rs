@@ -23,7 +23,7 @@ use crate::wire::snmp::{AuthProtocol, PrivProtocol};
 use crate::wire::tlv::EncryptAlgorithm;
 
 /// Why a row does not read back. The text names the row.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum RowError {
     /// The row holds something that this program never wrote.
     Content(String),

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::batch::{Prepared, Waiting};
-use super::leases::{self, LeaseJob};
+use super::leases::{self, LeaseJob, NewestLease};
 use super::orders::{self, OrderJob};
 use super::rows::{self, DeviceRow, KeyRow};
 use super::writer::Job;
@@ -26,9 +26,7 @@ impl Store for SqliteStore {
             Ok(device) => return Ok(Some(device)),
             Err(miss) => miss,
         };
-        let sql = format!("SELECT {} FROM devices WHERE mac = ?", rows::DEVICE);
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(mac.to_string());
-        let device = self.read(query, |row| rows::device(row, &self.key)).await?.pop();
+        let device = self.devices.get(mac).await?;
         if let Some(device) = &device {
             self.shared.devices.fill(mac, miss, device.clone());
         }
@@ -98,12 +96,7 @@ impl Store for SqliteStore {
             Ok(attempt) => return Ok(Some(attempt)),
             Err(miss) => miss,
         };
-        let sql = format!(
-            "SELECT {} FROM attempts WHERE mac = ? ORDER BY seq DESC LIMIT 1",
-            rows::ATTEMPT
-        );
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(mac.to_string());
-        let attempt = self.read(query, |row| rows::attempt(row, &self.key)).await?.pop();
+        let attempt = self.attempts.get(mac).await?;
         if let Some(attempt) = &attempt {
             self.shared.attempts.fill(mac, miss, attempt.clone());
         }
@@ -228,15 +221,19 @@ impl Store for SqliteStore {
     }
 
     async fn lease(&self, address: IpAddr) -> Result<Option<Lease>, StoreError> {
-        let sql = format!("SELECT {} FROM leases WHERE address = ?", leases::LEASE);
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(address.to_canonical().to_string());
-        Ok(self.read(query, leases::lease).await?.pop())
+        self.leases.get(address.to_canonical()).await
+    }
+
+    async fn newest_lease(&self, mac: MacAddress) -> Result<Option<Lease>, StoreError> {
+        let newest = self.newest_leases.get(mac).await?;
+        Ok(newest.map(|NewestLease(lease)| lease))
     }
 
     async fn leases_of(&self, mac: MacAddress) -> Result<Vec<Lease>, StoreError> {
         let sql = format!(
-            "SELECT {} FROM leases WHERE mac = ? ORDER BY max(obtained, coalesce(renewed, 0)) DESC, address LIMIT 1000",
-            leases::LEASE
+            "SELECT {} FROM leases WHERE mac = ? ORDER BY {} LIMIT 1000",
+            leases::LEASE,
+            leases::NEWEST_FIRST
         );
         self.read(sqlx::query(AssertSqlSafe(sql)).bind(mac.to_string()), leases::lease)
             .await

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod devices;
+mod gather;
 mod keying;
 mod leases;
 
@@ -20,6 +21,7 @@ use crate::wire::snmp::{AuthProtocol, PrivProtocol};
 use crate::wire::tlv::EncryptAlgorithm;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::ops::Range;
 
 pub(super) const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 

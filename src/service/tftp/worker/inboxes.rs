@@ -15,7 +15,7 @@ const DATAGRAM: usize = 2 * MAX_REQUEST;
 /// Batches of requests that are taken at most before the replies are looked at again. Who is under way waits for them, a tenth
 /// of a second where each asks for a file of its own; who waits to begin asks again after a second, and where ten thousand
 /// begin at once, each of them has to be heard before that.
-const REQUEST_BATCHES: usize = 32;
+pub(super) const REQUEST_BATCHES: usize = 32;
 
 /// The buffers of a worker.
 pub(super) struct Inboxes {

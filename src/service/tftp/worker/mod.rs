@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 
-use self::inboxes::Inboxes;
+use self::inboxes::{Inboxes, REQUEST_BATCHES};
 use self::sending::{Line, Then};
 use super::TftpSettings;
 use super::counters::Counters;
@@ -261,9 +261,10 @@ impl<S: FileSource> Worker<S> {
         taken
     }
 
-    /// The answers of the file source that are there as well.
+    /// The answers of the file source that are there as well. As many as requests are taken in a turn, else those who begin at
+    /// once would wait for turns that serve those who have begun.
     fn take_answers(&mut self) {
-        for _ in 0..BATCH {
+        for _ in 0..REQUEST_BATCHES * BATCH {
             match self.questions.try_join_next() {
                 Some(Ok(answer)) => self.answered(answer),
                 Some(Err(_)) => {}
