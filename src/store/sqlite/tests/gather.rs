@@ -81,7 +81,11 @@ async fn who_goes_away_disturbs_nobody() {
 async fn a_question_sees_what_was_written_before_it() {
     let bed = Bed::new().await;
     for second in 0..100u8 {
-        let lease = Lease::new([192, 0, 2, 1].into(), mac(second % 3), Timestamp(NOW.0 + i64::from(second)));
+        let lease = Lease::new(
+            [192, 0, 2, 1].into(),
+            mac(second % 3),
+            Timestamp(NOW.0 + i64::from(second)),
+        );
         bed.store.put_leases(vec![lease.clone()]).await.unwrap();
         assert_eq!(bed.store.lease(lease.address).await.unwrap(), Some(lease.clone()));
         assert_eq!(bed.store.newest_lease(lease.mac).await.unwrap(), Some(lease));
