@@ -33,11 +33,15 @@ impl Token<'_> {
         self.text.ends_with(name) && !END_WORDS.contains(&self.text)
     }
 
-    /// Whether it ends a side of `*` where it stands outside of brackets, after `before`.
-    fn ends_a_side(&self, before: Option<&Self>) -> bool {
-        let is_sign = matches!(self.text, "-" | "+") && !before.is_some_and(Self::ends_a_value);
-        // The words of a test: `is not`, `is in`.
-        let of_test = before.is_some_and(|before| matches!(before.text, "is" | "not"));
+    /// Whether it ends a side of `*` where it stands outside of brackets, behind the tokens `before`.
+    fn ends_a_side(&self, before: &[Self]) -> bool {
+        let is_sign = matches!(self.text, "-" | "+") && !before.last().is_some_and(Self::ends_a_value);
+        // The words of a test: `is not`, `is in`, `is not in`. `not` and `not in` without `is` bind less than `*`.
+        let of_test = match before {
+            [.., word] if word.text == "is" => true,
+            [.., is, not] => (is.text, not.text) == ("is", "not"),
+            _ => false,
+        };
         ENDS.contains(&self.text) && !is_sign || END_WORDS.contains(&self.text) && !of_test
     }
 }
@@ -82,7 +86,7 @@ fn left_side(tokens: &[Token<'_>]) -> Option<usize> {
     let mut depth = 0usize;
     let mut first = None;
     for (at, token) in tokens.iter().enumerate().rev() {
-        let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+        let before = tokens.get(..at).unwrap_or_default();
         match token.text {
             ")" | "]" | "}" => depth += 1,
             "(" | "[" | "{" if depth == 0 => break,
@@ -95,11 +99,12 @@ fn left_side(tokens: &[Token<'_>]) -> Option<usize> {
     first
 }
 
-/// Where the value that begins with the first of `tokens` ends.
+/// Where the value that begins with the first of `tokens` ends; `None` where there is none, as before a word of an operator.
 fn right_side(tokens: &[Token<'_>]) -> Option<usize> {
     let mut depth = 0usize;
-    let mut before: Option<&Token<'_>> = None;
-    for token in tokens {
+    let mut last: Option<&Token<'_>> = None;
+    for (at, token) in tokens.iter().enumerate() {
+        let before = tokens.get(..at).unwrap_or_default();
         if depth == 0 && (RANK.contains(&token.text) || token.ends_a_side(before)) {
             break;
         }
@@ -108,9 +113,9 @@ fn right_side(tokens: &[Token<'_>]) -> Option<usize> {
             ")" | "]" | "}" => depth = depth.saturating_sub(1),
             _ => {}
         }
-        before = Some(token);
+        last = Some(token);
     }
-    before.map(Token::end)
+    last.filter(|token| token.ends_a_value()).map(Token::end)
 }
 
 fn tokens(text: &str) -> Vec<Token<'_>> {
@@ -192,6 +197,11 @@ mod tests {
             ("a * b if c else d", "(a )|__times( b) if c else d"),
             ("a * 'x)' ~ d", "(a )|__times( 'x)') ~ d"),
             ("a * 1.5e-3 - 2", "(a )|__times( 1.5e-3) - 2"),
+            ("a * not (b)", "a * not (b)"),
+            ("a*-not (b)", "a*-not (b)"),
+            ("not not a * b", "not not (a )|__times( b)"),
+            ("a not in b * c", "a not in (b )|__times( c)"),
+            ("a is not in b * c", "(a is not in b )|__times( c)"),
             ("x is not none * 2 + 1", "(x is not none )|__times( 2) + 1"),
         ] {
             assert_eq!(without_products(text), written);
@@ -207,7 +217,7 @@ mod tests {
         ];
         leaf.prop_recursive(5, 32, 2, |inner| {
             let operator = prop::sample::select(vec![
-                "*", "*", "*", "+", "-", "/", "//", "%", "**", "<", "==", "and", "or", "~",
+                "*", "*", "*", "+", "-", "/", "//", "%", "**", "<", "==", "and", "or", "~", "in", "not in",
             ]);
             prop_oneof![
                 4 => (inner.clone(), operator, inner.clone()).prop_map(|(a, op, b)| format!("{a} {op} {b}")),
@@ -215,6 +225,8 @@ mod tests {
                 2 => inner.clone().prop_map(|a| format!("({a})")),
                 1 => inner.clone().prop_map(|a| format!("{a}|abs")),
                 1 => inner.clone().prop_map(|a| format!("not {a}")),
+                1 => inner.clone().prop_map(|a| format!("({a} is not none)")),
+                1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} is not in ([{b}, 1]))")),
                 1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("[{a}, {b}] | sum")),
                 1 => (inner.clone(), inner.clone(), inner).prop_map(|(a, b, c)| format!("({a} if {b} else {c})")),
             ]
@@ -229,6 +241,8 @@ mod tests {
                 compiled.and_then(|compiled| compiled.eval(()).map_err(|error| error.to_string()))
             };
             let wanted = value(&minijinja::Environment::new(), &text);
+            // Behind an operator `not` is a name, which makes nonsense of most texts: nothing is promised of those.
+            prop_assume!(!wanted.as_ref().is_err_and(|error| error.starts_with("syntax error")));
             let given = value(&super::super::bounds::environment(), &without_products(&text));
             match (wanted, given) {
                 (Ok(wanted), Ok(given)) => prop_assert_eq!(wanted.to_string(), given.to_string(), "{}", text),
