@@ -1,6 +1,8 @@
 //! `hardline load tftp`: what it says of this server and of others, that it finds what is wrong, and that devices keep their
 //! service during a flood.
 
+#[path = "load_tftp/faulty.rs"]
+mod faulty;
 #[path = "load_tftp/peers.rs"]
 mod peers;
 mod support;

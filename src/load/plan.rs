@@ -179,6 +179,16 @@ fn later_mac(first: MacAddress, number: u32) -> MacAddress {
     MacAddress(octets)
 }
 
+/// From where on `content` is not what is `expected`, in words; `None` where they are the same.
+pub(super) fn first_difference(expected: &[u8], content: &[u8]) -> Option<String> {
+    if expected == content {
+        return None;
+    }
+    let same = expected.iter().zip(content).take_while(|(a, b)| a == b).count();
+    let (has, got) = (expected.len(), content.len());
+    Some(format!("from octet {same} on: it has {has} octets, {got} came"))
+}
+
 /// The files as they have to be, each read once.
 #[derive(Debug)]
 pub struct Folder {
@@ -222,15 +232,8 @@ impl Folder {
         let Some(expected) = self.expected(name, &place) else {
             return Some(format!("{} cannot be read to compare with", place.display()));
         };
-        if *expected == *content {
-            return None;
-        }
-        let same = expected.iter().zip(content).take_while(|(a, b)| a == b).count();
-        let (has, got) = (expected.len(), content.len());
-        let place = place.display();
-        Some(format!(
-            "{place} differs from octet {same} on: it has {has} octets, {got} came"
-        ))
+        let difference = first_difference(&expected, content)?;
+        Some(format!("{} differs {difference}", place.display()))
     }
 
     fn expected(&self, name: &str, place: &Path) -> Option<Arc<[u8]>> {

@@ -1,6 +1,7 @@
 //! Checks of what a server makes of input that no client sends.
 
-use super::client::{Client, Fetch, RRQ, request};
+use super::client::{Client, RRQ, request};
+use super::fetch::Fetch;
 use super::{Check, Target, Verdict, fail};
 use std::time::Duration;
 

@@ -1,7 +1,10 @@
 //! Checks of options: RFC 2347, 2348, 2349 and 7440, and the relays' addresses.
 
-use super::client::{Client, Fetch, RRQ};
-use super::{Check, Target, Verdict, fail};
+use std::time::{Duration, Instant};
+
+use super::client::{Client, RRQ};
+use super::fetch::Fetch;
+use super::{Check, Target, Verdict, each_time, fail};
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -86,6 +89,9 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
+/// The timeout that is asked for.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
 fn block_size(target: &Target) -> Result<(), Verdict> {
     for size in [8, 512, 1428, 1448] {
         let fetched = Fetch::new(target).with("blksize", size).same()?;
@@ -105,12 +111,12 @@ fn block_size(target: &Target) -> Result<(), Verdict> {
 
 fn largest_block_size(target: &Target) -> Result<(), Verdict> {
     let fetched = Fetch::new(target).with("blksize", 65_464).same()?;
-    let granted = fetched
-        .granted("blksize")
-        .and_then(|granted| granted.parse::<u32>().ok());
-    match granted {
-        Some(8..=65_464) => Ok(()),
-        _ => fail(format!("blksize 65464 is answered by {granted:?}")),
+    let Some(granted) = fetched.granted("blksize") else {
+        return fail("blksize 65464 is not acknowledged");
+    };
+    match granted.parse::<u32>() {
+        Ok(8..=65_464) => Ok(()),
+        _ => fail(format!("blksize 65464 is answered by {granted}")),
     }
 }
 
@@ -135,7 +141,7 @@ fn out_of_range(target: &Target, name: &str, value: &str) -> Result<(), Verdict>
 
 /// A file of whole blocks ends with an empty one.
 fn last_block_empty(target: &Target) -> Result<(), Verdict> {
-    let length = target.fetched()?.len();
+    let length = target.known()?.len();
     let divides = |size: &usize| length.is_multiple_of(*size);
     let Some(size) = (8..=1468.min(length)).rev().find(divides) else {
         return Err(Verdict::Skipped("no block size divides the file's size".into()));
@@ -143,6 +149,12 @@ fn last_block_empty(target: &Target) -> Result<(), Verdict> {
     let fetched = Fetch::new(target).with("blksize", size).same()?;
     if fetched.granted("blksize") != Some(&size.to_string()) {
         return Err(Verdict::Skipped(format!("blksize {size} is not granted")));
+    }
+    if fetched.last == size {
+        return fail(format!(
+            "the empty last block is missing: {length} octets fill {} blocks of {size}",
+            fetched.blocks
+        ));
     }
     if fetched.last != 0 || fetched.blocks != (length / size) as u64 + 1 {
         return fail(format!(
@@ -163,21 +175,48 @@ fn roll_over(target: &Target) -> Result<(), Verdict> {
 }
 
 fn size(target: &Target) -> Result<(), Verdict> {
-    let length = target.fetched()?.len().to_string();
+    let length = target.known()?.len().to_string();
     let fetched = Fetch::new(target).with("tsize", 0).same()?;
     match fetched.granted("tsize") {
         Some(told) if told == length => Ok(()),
-        told => fail(format!("the file has {length} octets, tsize says {told:?}")),
+        Some(told) => fail(format!("the file has {length} octets, tsize says {told}")),
+        None => fail("tsize 0 is not acknowledged"),
     }
 }
 
-/// The timeout is granted as asked for or not at all.
+/// The timeout is granted as asked for, and the server keeps to it.
 fn timeout(target: &Target) -> Result<(), Verdict> {
-    let fetched = Fetch::new(target).with("timeout", 3).same()?;
+    let fetched = Fetch::new(target).with("timeout", TIMEOUT.as_secs()).same()?;
     match fetched.granted("timeout") {
-        Some("3") => Ok(()),
+        Some("3") => each_time(|| keeps_timeout(target)),
         Some(other) => fail(format!("timeout 3 is answered by {other}")),
         None => fail("timeout 3 is not acknowledged"),
+    }
+}
+
+/// A block that is not acknowledged comes again after the timeout that was granted, and not long before.
+fn keeps_timeout(target: &Target) -> Result<(), Verdict> {
+    let client = Client::new(target)?;
+    client.request(RRQ, &target.file, "octet", &[("timeout", "3")])?;
+    let oack = client.expect("OACK")?;
+    client.ack(0, oack.from)?;
+    let first = client.expect_block(1)?;
+    let sent = Instant::now();
+    let again = client.receive_for(target.retransmission)?;
+    let waited = sent.elapsed();
+    client.abort(first.from)?;
+    match again {
+        Some(again) if again.octets != first.octets => fail(format!("DATA 1 was followed by {}", again.describe())),
+        // A server whose clock ticks in seconds may be one early.
+        Some(_) if waited + Duration::from_secs(1) < TIMEOUT => fail(format!(
+            "timeout 3 is granted, but DATA 1 came again after {:.1} s",
+            waited.as_secs_f64()
+        )),
+        Some(_) => Ok(()),
+        None => fail(format!(
+            "timeout 3 is granted, but DATA 1 did not come again within {:?}",
+            target.retransmission
+        )),
     }
 }
 
@@ -226,7 +265,7 @@ fn window_gap(target: &Target) -> Result<(), Verdict> {
 }
 
 fn together(target: &Target) -> Result<(), Verdict> {
-    let length = target.fetched()?.len();
+    let length = target.known()?.len();
     let fetch = Fetch::new(target)
         .with("tsize", 0)
         .with("blksize", 1448)
@@ -250,7 +289,14 @@ fn unknown(target: &Target) -> Result<(), Verdict> {
     let fetched = Fetch::new(target).with("hardline", "1").same()?;
     match fetched.granted {
         None => Ok(()),
-        Some(granted) => fail(format!("an unknown option is answered by an OACK of {granted:?}")),
+        Some(granted) if granted.is_empty() => fail("an unknown option is answered by an OACK of no option"),
+        Some(granted) => {
+            let names: Vec<&str> = granted.iter().map(|(name, _)| name.as_str()).collect();
+            fail(format!(
+                "an unknown option is answered by an OACK of {}",
+                names.join(", ")
+            ))
+        }
     }
 }
 

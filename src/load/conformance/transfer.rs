@@ -1,7 +1,8 @@
 //! Checks of the transfer itself: RFC 1350 and RFC 1123.
 
-use super::client::{Client, Fetch, RRQ, WRQ};
-use super::{Check, Target, Verdict, fail};
+use super::client::{Client, RRQ, Reply, WRQ};
+use super::fetch::Fetch;
+use super::{Check, Target, Verdict, each_time, fail};
 use std::time::{Duration, Instant};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -43,12 +44,17 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         feature: "duplicate-ack",
         source: "RFC 1123 §4.2.3.1",
-        run: duplicate_ack,
+        run: |target| each_time(|| duplicate_ack(target)),
     },
     Check {
         feature: "old-ack",
         source: "RFC 1123 §4.2.3.1",
-        run: old_ack,
+        run: |target| each_time(|| old_ack(target)),
+    },
+    Check {
+        feature: "last-ack-ends",
+        source: "RFC 1350 §6",
+        run: |target| each_time(|| last_ack_ends(target)),
     },
     Check {
         feature: "future-ack",
@@ -79,6 +85,9 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// How long a packet that must not come is waited for.
 const QUIET: Duration = Duration::from_millis(300);
+
+/// How long a transfer that is over is listened to: longer than servers wait before they send again.
+const ENDED: Duration = Duration::from_millis(1_500);
 
 fn transfer_port(target: &Target) -> Result<(), Verdict> {
     let fetched = Fetch::new(target).same()?;
@@ -114,7 +123,7 @@ fn netascii(target: &Target) -> Result<(), Verdict> {
         (Some(code), _) if matches!(code.0, 0 | 2 | 4) => Ok(()),
         (None, Some(1)) => {
             client.abort(reply.from)?;
-            let plain = target.fetched()?.get(..512).unwrap_or_default();
+            let plain = target.known()?.get(..512).unwrap_or_default();
             let translates = plain.iter().any(|octet| matches!(octet, b'\n' | b'\r'));
             if translates && reply.octets.get(4..) == Some(plain) {
                 return fail("line ends are not translated");
@@ -165,26 +174,38 @@ fn duplicate_ack(target: &Target) -> Result<(), Verdict> {
     for block in 1..=3 {
         client.ack(block, reply.from)?;
         client.ack(block, reply.from)?;
-        reply = client.expect_block(block + 1)?;
+        reply = client.expect(&format!("DATA {}", block + 1))?;
+        match reply.block() {
+            Some(next) if next == block + 1 => {}
+            Some(again) if again == block => return multiplied(&client, &reply),
+            _ => return fail(format!("expected DATA {}, got {}", block + 1, reply.describe())),
+        }
     }
-    let more = client.receive_for(QUIET)?;
+    if let Some(more) = client.receive_for(QUIET)? {
+        return multiplied(&client, &more);
+    }
     client.abort(reply.from)?;
-    match more {
-        Some(more) => fail(format!("ACKs sent twice set off {} once more", more.describe())),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
+fn multiplied(client: &Client, more: &Reply) -> Result<(), Verdict> {
+    client.abort(more.from)?;
+    fail(format!("ACKs sent twice set off {} once more", more.describe()))
+}
+
+/// The Sorcerer's Apprentice with a late copy: an ACK of a block long acknowledged sets off nothing at all, not even the
+/// present block once more.
 fn old_ack(target: &Target) -> Result<(), Verdict> {
-    unmoved_by(target, 3, 1)
+    unmoved_by(target, 3, 1, false)
 }
 
+/// An ACK of a block that was not sent yet is passed over; the present block may come once more.
 fn future_ack(target: &Target) -> Result<(), Verdict> {
-    unmoved_by(target, 1, 40)
+    unmoved_by(target, 1, 40, true)
 }
 
-/// In lockstep at `block`, an ACK of `wrong` sets off nothing, and the transfer goes on.
-fn unmoved_by(target: &Target, block: u16, wrong: u16) -> Result<(), Verdict> {
+/// In lockstep at `block`, an ACK of `wrong` sets off nothing, or with `again` the present block, and the transfer goes on.
+fn unmoved_by(target: &Target, block: u16, wrong: u16, again: bool) -> Result<(), Verdict> {
     target.larger_than(usize::from(block) * 512)?;
     let client = Client::new(target)?;
     client.request(RRQ, &target.file, "octet", &[])?;
@@ -195,15 +216,31 @@ fn unmoved_by(target: &Target, block: u16, wrong: u16) -> Result<(), Verdict> {
     }
     client.ack(wrong, reply.from)?;
     if let Some(more) = client.receive_for(QUIET)?
-        && more.block() != Some(block)
+        && !(again && more.block() == Some(block))
     {
         client.abort(reply.from)?;
-        return fail(format!("ACK {wrong} after DATA {block} set off {}", more.describe()));
+        let once_more = if more.octets == reply.octets { " once more" } else { "" };
+        return fail(format!(
+            "ACK {wrong} after DATA {block} set off {}{once_more}",
+            more.describe()
+        ));
     }
     client.ack(block, reply.from)?;
     let next = client.expect_block(block + 1);
     client.abort(reply.from)?;
     next.map(|_| ())
+}
+
+/// The ACK of the last block is the end: nothing comes after it.
+fn last_ack_ends(target: &Target) -> Result<(), Verdict> {
+    let fetched = Fetch::new(target).same()?;
+    match fetched.client.receive_for(ENDED)? {
+        Some(more) => {
+            fetched.client.abort(more.from)?;
+            fail(format!("after the last ACK came {}", more.describe()))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A request that is repeated because its answer is late is the same transfer.
@@ -261,7 +298,7 @@ fn error_ends(target: &Target) -> Result<(), Verdict> {
     let reply = client.expect_block(1)?;
     client.abort(reply.from)?;
     client.ack(1, reply.from)?;
-    match client.receive_for(Duration::from_millis(1_500))? {
+    match client.receive_for(ENDED)? {
         Some(more) if more.error().is_none() => fail(format!("after an ERROR came {}", more.describe())),
         _ => Ok(()),
     }
