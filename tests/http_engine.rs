@@ -70,6 +70,25 @@ async fn no_request_is_smuggled_in_another_ones_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_field_names_a_host() {
+    let server = Services::start();
+    for (host, status) in [
+        ("h", "200"),
+        (" prov.example.net:8080", "200"),
+        ("[2001:db8::1]:80", "200"),
+        ("", "200"),
+        ("a b/c", "400"),
+        ("a/b", "400"),
+        ("u@a", "400"),
+    ] {
+        let request = format!("GET /one HTTP/1.1\r\nHost:{host}\r\nConnection: close\r\n\r\n");
+        let answer = exchange(server.http[0], request.as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host:?}: {answer}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_takes_nothing_is_left() {
     let server = Services::start();
     let socket = TcpSocket::new_v4().unwrap();
@@ -193,6 +212,11 @@ fn firmware_is_streamed_and_nothing_leads_out_of_the_folder() {
         .trim()
         .to_owned();
     assert_eq!(code(&url, &["-H", &format!("If-None-Match: {tag}")]), "304");
+    let both = ["-H", "If-None-Match: \"x\"", "-H", &format!("If-None-Match: {tag}")];
+    assert_eq!(code(&url, &both), "304", "two lines are one list");
+    assert_eq!(code(&url, &["-H", "If-Match: \"x\""]), "412");
+    assert_eq!(code(&url, &["-I", "-H", "If-Match: \"x\""]), "412");
+    assert_eq!(code(&url, &["-r", "0-9", "-H", &format!("If-Match: {tag}")]), "206");
     assert_eq!(code(&url, &["-r", "0-9", "-H", &format!("If-Range: {tag}")]), "206");
     image.write_all_at(b"other", 0).unwrap();
     assert_eq!(

@@ -2,6 +2,8 @@
 
 #[path = "leases/admin.rs"]
 mod admin;
+#[path = "leases/answers.rs"]
+mod answers;
 #[path = "leases/cmts.rs"]
 mod cmts;
 #[path = "leases/entitlement.rs"]

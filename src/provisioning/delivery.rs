@@ -175,3 +175,9 @@ pub fn delivered(attempt: Attempt, transfer: Result<(u64, Duration), &str>, poli
         noted(&attempt, step)
     }
 }
+
+/// What it means for the attempt that the device was answered without the whole file: nothing, and it may ask again.
+/// `detail` says what the answer was.
+pub fn answered(attempt: &Attempt, detail: &str, now: Timestamp) -> Change {
+    noted(attempt, Step::ok(StepId::FILE_REQUEST, now, detail))
+}

@@ -21,7 +21,9 @@ mod tests;
 pub mod zones;
 
 pub use attempt::{begin, give_up, in_progress};
-pub use delivery::{Fetch, FetchRefused, NameRefused, delivered, fetched_by_name, may_fetch, may_use, requested};
+pub use delivery::{
+    Fetch, FetchRefused, NameRefused, answered, delivered, fetched_by_name, may_fetch, may_use, requested,
+};
 pub use enrollment::{EnrollDecision, Enrolling, LearnedKeys, enroll};
 pub use entitlement::{Client, Doubt, Known, Owner, Rules, Search, Verdict};
 pub use file::{Endpoints, FileError, FileMaker, FileRequest, MakeError, make as make_file};

@@ -367,15 +367,22 @@ impl DeliveryService {
 
     /// Records the end of a delivery with the device's attempt.
     async fn record(&self, mac: MacAddress, is_of: impl Fn(&Attempt) -> bool, outcome: &Outcome) {
-        let transfer = match outcome {
-            Outcome::Complete { bytes, elapsed, .. } => Ok((*bytes, *elapsed)),
-            Outcome::Failed { reason, .. } => Err(reason.as_str()),
-        };
         let policy = &self.core.policy;
-        let decide = |attempt: Option<Attempt>| {
-            let concerned = attempt.filter(|attempt| is_of(attempt));
-            let change = concerned.map(|attempt| provisioning::delivered(attempt, transfer, policy, Timestamp::now()));
-            Decision { change, then: () }
+        let change = |attempt: Attempt| {
+            let now = Timestamp::now();
+            match outcome {
+                Outcome::Complete { bytes, elapsed, .. } => {
+                    provisioning::delivered(attempt, Ok((*bytes, *elapsed)), policy, now)
+                }
+                Outcome::Failed { reason, .. } => provisioning::delivered(attempt, Err(reason), policy, now),
+                Outcome::Answered { with, bytes, .. } => {
+                    provisioning::answered(&attempt, &format!("{}: {bytes} octets", with.reason()), now)
+                }
+            }
+        };
+        let decide = |attempt: Option<Attempt>| Decision {
+            change: attempt.filter(|attempt| is_of(attempt)).map(change),
+            then: (),
         };
         if let Err(error) = self.core.decide(mac, decide).await {
             tracing::error!(%mac, %error, "the end of a delivery cannot be stored");
@@ -402,6 +409,10 @@ impl FileSource for DeliveryService {
     async fn finished(&self, request: &FileRequest, delivery: Self::Delivery, outcome: &Outcome) {
         let UnderWay { told, what } = *delivery;
         self.usage.finished(request, &told, outcome);
+        if request.probe {
+            // It took no name and began no attempt.
+            return;
+        }
         let is_told = |attempt: &Attempt| attempt.flow == Flow::Basic && attempt.phase == Phase::Told;
         match what {
             What::Own(mac) => {

@@ -34,8 +34,7 @@ pub struct FileRequest {
     pub hardware: Option<MacAddress>,
     /// How it is fetched.
     pub protocol: Delivery,
-    /// Only the file's existence and size are asked for (HTTP HEAD): no octet will be sent, and
-    /// [`FileSource::finished`] will not be called.
+    /// Only the file's existence and size are asked for (HTTP HEAD): no octet will be sent.
     pub probe: bool,
 }
 
@@ -146,16 +145,16 @@ pub enum Refusal {
 /// How a delivery ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The client has it: over TFTP every block is acknowledged, over HTTP every octet is handed to the connection.
+    /// The client has the whole file.
     Complete {
-        /// Octets delivered; over HTTP fewer than the file has where a range was asked for.
+        /// Octets delivered.
         bytes: u64,
         /// Packets sent again; 0 over HTTP.
         retransmissions: u32,
         /// From the request to the end.
         elapsed: Duration,
     },
-    /// The client does not have all of it.
+    /// The client does not have all that it asked for.
     Failed {
         /// Why, for people.
         reason: String,
@@ -166,6 +165,96 @@ pub enum Outcome {
         /// From the request to the end.
         elapsed: Duration,
     },
+    /// The client has the answer to what it asked, which is not the whole file.
+    Answered {
+        /// What it is.
+        with: Answer,
+        /// Octets of the file in it.
+        bytes: u64,
+        /// From the request to the end.
+        elapsed: Duration,
+    },
+}
+
+/// What a client may hear instead of a whole file (HTTP).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// A part of the file, as its Range field asked: 206.
+    Part,
+    /// That the file is the one that it has: 304.
+    Unchanged,
+    /// How large the file is, as HEAD asks.
+    Size,
+    /// That the file has no octet of the range: 416.
+    OutOfRange,
+    /// That the file is not the one that it wanted: 412.
+    Another,
+}
+
+impl Answer {
+    /// The word for it in logs, reports and counters.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Part => "partial",
+            Self::Unchanged => "not_modified",
+            Self::Size => "head",
+            Self::OutOfRange => "out_of_range",
+            Self::Another => "precondition_failed",
+        }
+    }
+
+    /// What it means, for people.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Part => "the client asked for a part of the file, and has it",
+            Self::Unchanged => "the client has the file already (If-None-Match)",
+            Self::Size => "the client asked only whether the file is there (HEAD)",
+            Self::OutOfRange => "the client asked for a range that the file does not have",
+            Self::Another => "the file is another one than the client wants (If-Match)",
+        }
+    }
+}
+
+impl Outcome {
+    /// The word for it in logs, reports and counters.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Complete { .. } => "complete",
+            Self::Failed { .. } => "failed",
+            Self::Answered { with, .. } => with.word(),
+        }
+    }
+
+    /// Why the client does not have the whole file, for people; none where it has.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Complete { .. } => None,
+            Self::Failed { reason, .. } => Some(reason),
+            Self::Answered { with, .. } => Some(with.reason()),
+        }
+    }
+
+    /// Octets of the file that the client is known to have.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Complete { bytes, .. } | Self::Failed { bytes, .. } | Self::Answered { bytes, .. } => *bytes,
+        }
+    }
+
+    /// Packets sent again.
+    pub fn retransmissions(&self) -> u32 {
+        match self {
+            Self::Complete { retransmissions, .. } | Self::Failed { retransmissions, .. } => *retransmissions,
+            Self::Answered { .. } => 0,
+        }
+    }
+
+    /// From the request to the end.
+    pub fn elapsed(&self) -> Duration {
+        match self {
+            Self::Complete { elapsed, .. } | Self::Failed { elapsed, .. } | Self::Answered { elapsed, .. } => *elapsed,
+        }
+    }
 }
 
 /// A file that a client may have.
@@ -186,7 +275,7 @@ pub trait FileSource: Send + Sync + 'static {
     /// own time limit.
     fn open(&self, request: &FileRequest) -> impl Future<Output = Result<Opened<Self::Delivery>, Refusal>> + Send;
 
-    /// A delivery that [`FileSource::open`] allowed has ended. Called once for each, except for probes.
+    /// A delivery that [`FileSource::open`] allowed has ended. Called once for each.
     fn finished(
         &self,
         request: &FileRequest,

@@ -13,6 +13,7 @@ pub mod dynamic;
 pub mod files;
 pub mod fqdn;
 mod gate;
+mod host;
 pub mod http;
 pub mod kdc;
 pub mod keymgmt;

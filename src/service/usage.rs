@@ -116,7 +116,8 @@ pub struct UsageReport {
 pub struct ClassUsage {
     /// The class.
     pub class: String,
-    /// `complete`, `failed` or `refused`; `marked` besides where it was served without approval.
+    /// `complete`, `failed` or `refused`, or what was answered instead of the whole file
+    /// ([`Answer::word`](super::files::Answer::word)); `marked` besides where it was served without approval.
     pub result: &'static str,
     /// Requests.
     pub requests: u64,
@@ -297,25 +298,13 @@ impl Usage {
         }
     }
 
-    /// The second line of one that was: how it ended.
+    /// The second line of one that is: how it ended.
     pub fn finished(&self, request: &FileRequest, told: &Told, outcome: &Outcome) {
-        let (result, reason, bytes, retransmissions, elapsed) = match outcome {
-            Outcome::Complete {
-                bytes,
-                retransmissions,
-                elapsed,
-            } => ("complete", None, *bytes, *retransmissions, *elapsed),
-            Outcome::Failed {
-                reason,
-                bytes,
-                retransmissions,
-                elapsed,
-            } => ("failed", Some(reason.as_str()), *bytes, *retransmissions, *elapsed),
-        };
+        let (result, reason, bytes) = (outcome.word(), outcome.reason(), outcome.bytes());
         let protocol = request.protocol.as_str();
         metrics::counter!("hardline_delivery_bytes_total", "protocol" => protocol).increment(bytes);
         metrics::histogram!("hardline_delivery_seconds", "protocol" => protocol, "result" => result)
-            .record(elapsed.as_secs_f64());
+            .record(outcome.elapsed().as_secs_f64());
         let mut period = lock(&self.period);
         period.count(&told.class, result, bytes);
         period.talker(told.talker(request)).bytes += bytes;
@@ -330,8 +319,8 @@ impl Usage {
                 result,
                 reason,
                 bytes,
-                ms = elapsed.as_secs_f64() * 1000.0,
-                retransmissions,
+                ms = outcome.elapsed().as_secs_f64() * 1000.0,
+                retransmissions = outcome.retransmissions(),
                 suppressed,
                 "{}",
                 if reason.is_none() { "file delivered" } else { "file not delivered" }

@@ -14,7 +14,7 @@ use crate::support::peers::wait_for;
 use crate::support::server::Server;
 
 /// The status and the JSON document of a request to the admin API.
-fn admin(server: &Server, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
+pub(super) fn admin(server: &Server, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
     let out = Command::new("curl")
         .args([
             "--silent",
@@ -45,7 +45,7 @@ fn admin(server: &Server, method: &str, path: &str, token: &str, body: &str) -> 
     )
 }
 
-fn token(server: &Server) -> String {
+pub(super) fn token(server: &Server) -> String {
     let text = std::fs::read_to_string(server.site().join("admin.token")).expect("a token");
     text.trim().to_owned()
 }

@@ -168,6 +168,14 @@ fn eue_23_a_whole_transfer_delivers_and_a_broken_one_may_be_repeated() {
 }
 
 #[test]
+fn eue_22_an_answer_without_the_whole_file_moves_nothing() {
+    let attempt = attempt_in(Flow::Hybrid, Phase::Told);
+    let change = answered(&attempt, "a part: 1 octets", seconds(9));
+    assert!(change.attempt.is_none() && change.ladder == Some(attempt.id));
+    assert_eq!(change.steps[0].step, StepId::FILE_REQUEST);
+}
+
+#[test]
 fn eue_23_a_transfer_that_ends_after_the_status_changes_nothing() {
     let ended = attempt_in(Flow::Secure, Phase::Ended);
     let change = delivered(ended, Ok((1, Duration::ZERO)), &policy(), seconds(9));

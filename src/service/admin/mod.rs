@@ -20,6 +20,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
+use super::host;
 use super::lease::{LeaseEvent, Leases};
 use super::usage::Usage;
 use crate::store::{CredentialStore, Store, StoreError};
@@ -111,8 +112,16 @@ fn router(admin: Arc<Admin>) -> Router {
         .with_state(admin)
 }
 
-/// Bounds the requests at once and the time of each.
+/// Refuses what names no host, and bounds the requests at once and the time of each.
 async fn bounded(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    if !host::is_named(request.headers(), request.version()) {
+        return Refused::new(
+            StatusCode::BAD_REQUEST,
+            "host",
+            "the request needs one Host field that names a host",
+        )
+        .into_response();
+    }
     let Ok(_room) = admin.room.try_acquire() else {
         return Refused::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many requests at once").into_response();
     };

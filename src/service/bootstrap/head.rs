@@ -1,5 +1,7 @@
 //! The head of a request: HTTP/1.0 and 1.1 (RFC 9112), by httparse.
 
+use crate::service::host::may_be_host;
+
 /// The longest head in octets.
 pub(super) const LONGEST: usize = 16 << 10;
 /// Header fields of a request, at most.
@@ -103,7 +105,7 @@ pub(super) fn parse(octets: &[u8]) -> Result<Option<(Head, usize)>, Wrong> {
     }
     let hosts: Vec<_> = values("host").collect();
     let wanted = usize::from(minor == 1);
-    if hosts.len() > 1 || hosts.len() < wanted || !hosts.iter().all(|host| may_be_host(host)) {
+    if hosts.len() > 1 || hosts.len() < wanted || !hosts.iter().all(|host| may_be_host(host.as_bytes())) {
         return Err(Wrong::Host);
     }
     let head = Head {
@@ -124,14 +126,6 @@ fn path(target: &str) -> &str {
         Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').map_or("/", |at| &rest[at..]),
         _ => target,
     }
-}
-
-/// Whether a Host field may name a host and a port, or nothing, as for a URI that has no authority (RFC 9110 §7.2).
-fn may_be_host(value: &str) -> bool {
-    // The octets of a host, a literal of IPv6 or later, and a port (RFC 3986 §3.2.2).
-    value
-        .bytes()
-        .all(|octet| octet.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=[]:".contains(&octet))
 }
 
 /// Whether an Accept-Encoding field names gzip and does not rule it out (RFC 9110 §12.5.3).

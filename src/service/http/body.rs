@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::service::files::{Bytes, Content, FileRequest, FileSource, Outcome};
+use crate::service::files::{Answer, Bytes, Content, FileRequest, FileSource, Outcome};
 
 /// Octets handed to the connection at a time, so that a client that leaves is noticed before the end, and no large file is
 /// in memory as a whole.
@@ -25,8 +25,8 @@ pub(super) struct Report<S: FileSource> {
     pub(super) delivery: S::Delivery,
     /// When the request came.
     pub(super) since: Instant,
-    /// Whether the status serves the file, and does not refuse it.
-    pub(super) served: bool,
+    /// What the client hears where it does not hear the whole file.
+    pub(super) instead: Option<Answer>,
 }
 
 /// The octets of a response, which reports whether the connection took all of them.
@@ -46,22 +46,27 @@ impl FileBody {
         let size = part.end - part.start;
         let (sender, taken) = oneshot::channel();
         tokio::spawn(async move {
-            let complete = taken.await.is_ok() && report.served;
+            let taken = taken.await.is_ok();
             let elapsed = report.since.elapsed();
-            let outcome = match complete {
-                true => Outcome::Complete {
+            let outcome = match (taken, report.instead) {
+                (true, None) => Outcome::Complete {
                     bytes: size,
                     retransmissions: 0,
                     elapsed,
                 },
-                false => Outcome::Failed {
-                    reason: "the connection took less than the whole file".to_owned(),
+                (true, Some(with)) => Outcome::Answered {
+                    with,
+                    bytes: size,
+                    elapsed,
+                },
+                (false, _) => Outcome::Failed {
+                    reason: "the connection took less than it was to get".to_owned(),
                     bytes: 0,
                     retransmissions: 0,
                     elapsed,
                 },
             };
-            let result = if complete { "complete" } else { "failed" };
+            let result = outcome.word();
             metrics::counter!("hardline_http_transfers_total", "result" => result).increment(1);
             metrics::histogram!("hardline_http_transfer_seconds", "result" => result).record(elapsed.as_secs_f64());
             report.source.finished(&report.file, report.delivery, &outcome).await;

@@ -1,6 +1,7 @@
 //! The HTTP/1.1 server for files: GET and HEAD, nothing else.
 
 mod body;
+mod conditions;
 mod impatient;
 mod range;
 mod respond;

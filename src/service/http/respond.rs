@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::Instant;
 
 use super::body::{FileBody, Report};
-use super::range::{Wanted, wanted};
+use super::conditions::{self, Reply};
 use crate::model::{Delivery, percent_decoded};
-use crate::service::drops;
 use crate::service::files::{FileRequest, FileSource, Opened, Refusal, requested_name};
+use crate::service::{drops, host};
 use crate::settings::Service;
 
 pub(super) async fn respond<S: FileSource>(
@@ -52,9 +52,7 @@ fn wish(request: &Request<Incoming>, peer: SocketAddr) -> Result<FileRequest, (S
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err((StatusCode::METHOD_NOT_ALLOWED, "method"));
     }
-    // RFC 9112 §3.2: exactly one Host in HTTP/1.1.
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+    if !host::is_named(request.headers(), request.version()) {
         return Err((StatusCode::BAD_REQUEST, "host"));
     }
     if has_body(request) {
@@ -91,7 +89,7 @@ fn refusal_status(refusal: Refusal) -> StatusCode {
     }
 }
 
-/// The response with `content`, all or part of it, or with the word that the client has it already.
+/// The response with `content`, all or part of it, or with the word why it has none of it.
 fn deliver<S: FileSource>(
     request: &Request<Incoming>,
     file: FileRequest,
@@ -100,38 +98,23 @@ fn deliver<S: FileSource>(
     since: Instant,
 ) -> Response<FileBody> {
     let tag = format!("\"{}\"", content.tag());
-    let field = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
     let size = content.size();
-    // RFC 9110 §13.1.5: a range of another version than the client has would make a patchwork.
-    let fresh = field(header::IF_RANGE).is_none_or(|known| known == tag);
-    let range = field(header::RANGE).filter(|_| fresh && !file.probe);
-    let unchanged = field(header::IF_NONE_MATCH).is_some_and(|known| lists(known, &tag));
-    let (status, part) = match wanted(range, size) {
-        _ if unchanged => (StatusCode::NOT_MODIFIED, 0..0),
-        Wanted::Whole => (StatusCode::OK, 0..size),
-        Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
-        Wanted::Unsatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, 0..0),
-    };
+    let Reply { status, part, instead } = conditions::reply(request.headers(), file.probe, &tag, size);
     let content_range = match status {
         StatusCode::PARTIAL_CONTENT => Some(format!("bytes {}-{}/{size}", part.start, part.end.saturating_sub(1))),
         StatusCode::RANGE_NOT_SATISFIABLE => Some(format!("bytes */{size}")),
         _ => None,
     };
     let length = part.end - part.start;
-    let body = match file.probe {
-        true => FileBody::default(),
-        false => {
-            let served = status != StatusCode::RANGE_NOT_SATISFIABLE;
-            let report = Report {
-                source,
-                file,
-                delivery,
-                since,
-                served,
-            };
-            FileBody::reported(content, part, report)
-        }
+    let sent = if file.probe { 0..0 } else { part };
+    let report = Report {
+        source,
+        file,
+        delivery,
+        since,
+        instead,
     };
+    let body = FileBody::reported(content, sent, report);
     let mut response = Response::new(body);
     *response.status_mut() = status;
     set(&mut response, header::ETAG, &tag);
@@ -144,14 +127,6 @@ fn deliver<S: FileSource>(
         set(&mut response, header::CONTENT_RANGE, &content_range);
     }
     response
-}
-
-/// Whether an If-None-Match field lists `tag` (RFC 9110 §13.1.2, weak comparison).
-fn lists(field: &str, tag: &str) -> bool {
-    field
-        .split(',')
-        .map(str::trim)
-        .any(|known| known == "*" || known.trim_start_matches("W/") == tag)
 }
 
 /// A response without a file.
@@ -171,19 +146,5 @@ fn set(response: &mut Response<FileBody>, name: HeaderName, value: &str) {
     // Every value here is made of digits, hexadecimal text and fixed words.
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::service::files::Content;
-
-    #[test]
-    fn rfc_9110_13_1_2_entity_tags() {
-        let tag = format!("\"{}\"", Content::from(b"file".to_vec()).tag());
-        assert!(lists(&tag, &tag) && lists("*", &tag));
-        assert!(lists(&format!("\"x\", W/{tag}"), &tag));
-        assert!(!lists("\"x\"", &tag));
     }
 }

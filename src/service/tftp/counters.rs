@@ -42,22 +42,13 @@ impl Counters {
     }
 
     pub(super) fn ended(&self, outcome: &Outcome) {
-        let (ended, bytes, retransmissions, elapsed) = match outcome {
-            Outcome::Complete {
-                bytes,
-                retransmissions,
-                elapsed,
-            } => (&self.complete, bytes, retransmissions, elapsed),
-            Outcome::Failed {
-                bytes,
-                retransmissions,
-                elapsed,
-                ..
-            } => (&self.failed, bytes, retransmissions, elapsed),
+        let ended = match outcome {
+            Outcome::Complete { .. } => &self.complete,
+            Outcome::Failed { .. } | Outcome::Answered { .. } => &self.failed,
         };
         ended.transfers.increment(1);
-        ended.seconds.record(elapsed.as_secs_f64());
-        self.bytes.increment(*bytes);
-        self.retransmissions.increment((*retransmissions).into());
+        ended.seconds.record(outcome.elapsed().as_secs_f64());
+        self.bytes.increment(outcome.bytes());
+        self.retransmissions.increment(outcome.retransmissions().into());
     }
 }
