@@ -70,6 +70,25 @@ async fn no_request_is_smuggled_in_another_ones_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_closes_its_side_when_it_has_asked_gets_everything() {
+    let server = Services::start();
+    for (name, size) in [("one", 1), ("late", 8_411), ("big", 1_500_000)] {
+        let mut stream = TcpStream::connect(server.http[0]).await.unwrap();
+        let request = format!("GET /{name} HTTP/1.1\r\nHost: h\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        // It is in no hurry: the server has more to send than it can.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let mut answer = Vec::new();
+        timeout(SOON, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+        let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        assert!(answer.starts_with(b"HTTP/1.1 200 "), "{name}");
+        assert_eq!(answer.len() - head, size, "{name}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_host_field_names_a_host() {
     let server = Services::start();
     for (host, status) in [

@@ -1,7 +1,7 @@
 //! The admin API: who may change leases and order one-time names, and what comes of it.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -153,6 +153,20 @@ fn the_admin_api_takes_leases_events_and_orders_of_names_from_who_has_the_token(
         let (answered, document) = admin(&server, method, path, &token, body);
         assert_eq!(answered, status, "{method} {path} {body}: {document}");
         assert!(document["error"]["message"].is_string(), "{document}");
+    }
+    // A client that closes its side when it has asked, and requests that name no host.
+    for (head, status) in [
+        ("Host: x\r\n", " 200 "),
+        ("Host: a b/c\r\n", " 400 "),
+        ("Host: x\r\nHost: y\r\n", " 400 "),
+        ("", " 400 "),
+    ] {
+        let mut stream = TcpStream::connect(server.v4(Service::Admin)).expect("a connection");
+        write!(stream, "GET /ready HTTP/1.1\r\n{head}\r\n").expect("sent");
+        stream.shutdown(Shutdown::Write).expect("half closed");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.contains(status), "{head:?}: {answer:?}");
     }
     let long = format!("[{}]", " ".repeat(2 << 20));
     assert_eq!(admin(&server, "POST", "/leases", &token, &long).0, 413);

@@ -37,6 +37,8 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: watch::Re
 async fn connection(stream: TcpStream, router: Router, _pass: Pass, mut stop: watch::Receiver<bool>) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // A client may close its side when it has asked (RFC 1122 §4.2.2.13).
+        .half_close(true)
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);

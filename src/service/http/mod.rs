@@ -135,6 +135,8 @@ async fn connection<S: FileSource>(
     let service = service_fn(|request| respond::respond(request, peer, Arc::clone(&source), settings.open_timeout));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // A client may close its side when it has asked (RFC 1122 §4.2.2.13); who is gone is noticed when it is written to.
+        .half_close(true)
         .header_read_timeout(settings.header_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD)
