@@ -211,6 +211,47 @@ fn postgresql_and_sqlite_by_the_operators_query_and_failover_between_them() {
 }
 
 #[test]
+fn a_sqlite_file_that_is_replaced_or_removed_is_noticed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, other) = (folder.path().join("leases.db"), folder.path().join("new.db"));
+    let sql = |file: &Path, sql: &str| support::peers::run(std::process::Command::new("sqlite3").arg(file).arg(sql));
+    let fill = |file: &Path, last: u8| {
+        sql(file, "CREATE TABLE lease (ip TEXT, hw TEXT, since INTEGER)");
+        let (mac, since) = (mac(last), unix(1));
+        sql(
+            file,
+            &format!("INSERT INTO lease VALUES ('127.4.8.{last}', '{mac}', {since})"),
+        );
+    };
+    fill(&file, 1);
+    let source = format!(
+        "[[lease_source]]\nkind = \"sql\"\nname = \"lite\"\nurl = \"sqlite:{}\"\n\
+         by_address = \"SELECT hw AS mac, since AS obtained FROM lease WHERE ip = :address\"\n",
+        file.display()
+    );
+    let mut server = verified(&source, "on_failure = \"serve\"");
+    server.start();
+    await_answer(&server, "127.4.8.1", 1, Ok(()));
+    await_answer(&server, "127.4.8.2", 2, Err("refused"));
+
+    // The DHCP server writes a new file and puts it in the place of the old one.
+    fill(&other, 2);
+    std::fs::rename(&other, &file).expect("it takes the place");
+    wait_for("the lease of the new file is found", || {
+        fetch(&server, "127.4.8.2", 2).is_ok()
+    });
+    assert_eq!(sources(&server).0, [true]);
+
+    std::fs::remove_file(&file).expect("it is removed");
+    assert_soon(|number| fetch(&server, &format!("127.4.8.{}", number + 3), 3).is_ok());
+    wait_for("it is down", || sources(&server).0 == [false]);
+    fill(&file, 4);
+    wait_for("it answers again", || sources(&server).0 == [true]);
+    await_answer(&server, "127.4.8.4", 4, Ok(()));
+    server.assert_unhurt();
+}
+
+#[test]
 fn when_every_source_is_down_the_operators_choice_applies_within_two_seconds() {
     let maria = MariaDb::start();
     maria.sql("", "CREATE DATABASE leasedb");

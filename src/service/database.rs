@@ -3,9 +3,11 @@
 //! Values are written into a query as literals, which the database gives the type that the query compares them with
 //! (`inet`, `macaddr`, a number, text). Rows come as text, so that every column type that has a text form can be read.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow, MySqlSslMode};
 use sqlx::pool::PoolConnection;
@@ -64,9 +66,39 @@ pub(super) struct Usage {
 /// A database; connections are made when they are needed.
 #[derive(Debug)]
 pub(super) enum Database {
-    Sqlite(SqlitePool),
+    Sqlite(SqliteFile),
     Postgres(PgPool),
     MySql(MySqlPool),
+}
+
+/// A SQLite file, in whose place its owner may put another, or none, at any time.
+#[derive(Debug)]
+pub(super) struct SqliteFile {
+    options: SqliteConnectOptions,
+    pool: SqlitePoolOptions,
+    /// The connections, and the file that they have open.
+    open: Mutex<Option<(Identity, SqlitePool)>>,
+}
+
+/// What tells a file from another of the same name: device, inode, and where the system knows it the instant it was made,
+/// since an inode's number is given again.
+type Identity = (u64, u64, Option<SystemTime>);
+
+impl SqliteFile {
+    /// Connections to the file that has the name now.
+    fn open(&self) -> Result<SqlitePool, sqlx::Error> {
+        let metadata = std::fs::metadata(self.options.get_filename())?;
+        let identity = (metadata.dev(), metadata.ino(), metadata.created().ok());
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, pool)) = &*open
+            && *known == identity
+        {
+            return Ok(pool.clone());
+        }
+        let pool = self.pool.clone().connect_lazy_with(self.options.clone());
+        *open = Some((identity, pool.clone()));
+        Ok(pool)
+    }
 }
 
 /// The first line of a password file.
@@ -95,10 +127,11 @@ impl Database {
             "sqlite" => {
                 let options = SqliteConnectOptions::from_str(url).map_err(wrong)?;
                 let options = options.read_only(true).busy_timeout(usage.timeout);
-                let pool = SqlitePoolOptions::new().max_connections(most).acquire_timeout(wait);
-                Ok(Self::Sqlite(
-                    pool.connect_lazy_with(options.disable_statement_logging()),
-                ))
+                Ok(Self::Sqlite(SqliteFile {
+                    options: options.disable_statement_logging(),
+                    pool: SqlitePoolOptions::new().max_connections(most).acquire_timeout(wait),
+                    open: Mutex::default(),
+                }))
             }
             "postgres" | "postgresql" => {
                 let options = PgConnectOptions::from_str(url).map_err(wrong)?;
@@ -150,7 +183,7 @@ impl Database {
     /// [`DatabaseError`].
     pub async fn rows(&self, sql: String, most: usize) -> Result<Vec<Vec<Found>>, DatabaseError> {
         match self {
-            Self::Sqlite(pool) => rows(pool, sql, most, sqlite_cell).await,
+            Self::Sqlite(file) => rows(&file.open().map_err(DatabaseError::Down)?, sql, most, sqlite_cell).await,
             Self::Postgres(pool) => rows(pool, sql, most, postgres_cell).await,
             Self::MySql(pool) => rows(pool, sql, most, mysql_cell).await,
         }
