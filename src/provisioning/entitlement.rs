@@ -98,6 +98,16 @@ pub enum Doubt {
         /// How old it may be.
         window: Duration,
     },
+    /// Its lease was obtained in the future.
+    #[error(
+        "the lease was obtained {} s from now: the clock of the lease source or of this machine is wrong, or the source \
+         counts in another unit or time zone",
+        ahead.as_secs()
+    )]
+    Ahead {
+        /// How far in the future.
+        ahead: Duration,
+    },
     /// The file is another device's.
     #[error("the client's lease is that of {0}, whose file this is not")]
     Device(MacAddress),
@@ -121,6 +131,7 @@ impl Doubt {
             Self::NoLease => "no_lease",
             Self::Over(_) => "lease_over",
             Self::Window { .. } => "window",
+            Self::Ahead { .. } => "lease_ahead",
             Self::Device(_) => "other_device",
             Self::NotEntitled(_) => "not_entitled",
             Self::NoSource => "no_source",
@@ -252,6 +263,9 @@ impl Rules {
     }
 }
 
+/// How far a lease source's clock may be ahead of this machine's at the least.
+const SKEW: Duration = Duration::from_secs(60);
+
 impl Rule {
     /// What speaks against the request.
     fn doubt(&self, name: &str, owner: Owner, lease: &Lease, now: Timestamp) -> Option<Doubt> {
@@ -264,9 +278,13 @@ impl Rule {
             None if self.files.iter().any(|pattern| pattern.matches(name, Some(lease))) => {}
             None => return Some(Doubt::NotEntitled(lease.mac)),
         }
-        let age = now.since(lease.since(self.renewals));
+        let since = lease.since(self.renewals);
+        let (age, ahead) = (now.since(since), since.since(now));
         // A name for one delivery is as old as its attempt, and ends with it.
         let timed = !matches!(owner, Owner::Token(_));
+        if timed && ahead > self.window.max(SKEW) {
+            return Some(Doubt::Ahead { ahead });
+        }
         (timed && age > self.window).then_some(Doubt::Window {
             age,
             window: self.window,
@@ -334,8 +352,15 @@ mod tests {
             verdict(&rules, "x@1", own, Some(&lease()), 600),
             Verdict::Refused(Doubt::Over(at(600)))
         );
-        // A lease from the future is one of a server whose clock is ahead.
-        assert_eq!(verdict(&rules, "x@1", own, Some(&lease()), -5), Verdict::Verified);
+        // A lease from the near future is one of a server whose clock is ahead.
+        assert_eq!(verdict(&rules, "x@1", own, Some(&lease()), -60), Verdict::Verified);
+        let ahead = Verdict::Refused(Doubt::Ahead {
+            ahead: Duration::from_secs(61),
+        });
+        assert_eq!(verdict(&rules, "x@1", own, Some(&lease()), -61), ahead);
+        let day = self::rules("window = '1d'");
+        assert_eq!(verdict(&day, "x@1", own, Some(&lease()), -86_400), Verdict::Verified);
+        assert!(!verdict(&day, "x@1", own, Some(&lease()), -86_401).is_approved());
     }
 
     #[test]
