@@ -6,6 +6,8 @@ mod http;
 mod own;
 #[path = "tftp_clients/packets.rs"]
 mod packets;
+#[path = "tftp_clients/reload.rs"]
+mod reload;
 #[path = "tftp_clients/stock.rs"]
 mod stock;
 mod support;

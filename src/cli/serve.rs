@@ -73,8 +73,8 @@ async fn serve(args: &Args, mut settings: Settings, as_json: bool) -> Result<(),
         let _ = sd_notify::notify(&[NotifyState::Reloading]);
         let before = running.library();
         let (names, library) = reread(&fresh, &before);
-        running.stop().await;
-        running = match server::start_with(&fresh, names, library).await {
+        let mut kept = running.pause().await;
+        running = match server::start_with(&fresh, names, library, &mut kept).await {
             Ok(started) => {
                 tracing::info!("reloaded");
                 settings = fresh;
@@ -82,9 +82,10 @@ async fn serve(args: &Args, mut settings: Settings, as_json: bool) -> Result<(),
             }
             Err(error) => {
                 tracing::error!(%error, "not reloaded: going on with the settings before");
-                server::start_with(&settings, before.0, before.1).await?
+                server::start_with(&settings, before.0, before.1, &mut kept).await?
             }
         };
+        kept.end().await;
         let _ = sd_notify::notify(&[NotifyState::Ready]);
     }
     let _ = sd_notify::notify(&[NotifyState::Stopping]);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hardline::service::files::{Bytes, Content, FileRequest, FileSource, Opened, Outcome, Refusal};
 use hardline::service::http::{self, HttpSettings};
-use hardline::service::tftp::{self, TftpListener, TftpSettings, TransferPorts};
+use hardline::service::tftp::{self, Serving, TftpListener, TftpSettings, TransferPorts};
 use hardline::wire::tftp::Pace;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -128,11 +128,12 @@ impl Services {
         let listeners: Vec<_> = addresses.clone().map(bind).collect();
         let tcp: Vec<_> = addresses.map(|address| http::bind(address).unwrap()).collect();
         let local = |listener: &tokio::net::TcpListener| listener.local_addr().unwrap();
+        let (_, served) = watch::channel(Serving::new(Arc::clone(&memory), tftp));
         Self {
             tftp: listeners.iter().map(TftpListener::address).collect(),
             http: tcp.iter().map(local).collect(),
             tasks: vec![
-                tokio::spawn(tftp::run(listeners, Arc::clone(&memory), tftp, stopped.clone())),
+                tokio::spawn(tftp::run(listeners, served, stopped.clone())),
                 tokio::spawn(http::run(tcp, Arc::clone(&memory), http, stopped)),
             ],
             memory,

@@ -26,11 +26,11 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// Opens them.
+    /// Opens them; those of TFTP only `with_tftp`, since they may be open already.
     ///
     /// # Errors
     /// [`StartError::Bind`].
-    pub(super) fn open(settings: &Settings) -> Result<Self, StartError> {
+    pub(super) fn open(settings: &Settings, with_tftp: bool) -> Result<Self, StartError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let failed = |service| move |source| StartError::Bind { service, source };
         let udp = |service| {
@@ -59,6 +59,7 @@ impl Listeners {
             tftp: settings
                 .listeners(Service::Tftp)
                 .into_iter()
+                .filter(|_| with_tftp)
                 .map(tftp)
                 .collect::<Result<_, _>>()?,
             http: tcp(Service::Http)?,
@@ -70,7 +71,7 @@ impl Listeners {
         })
     }
 
-    /// What each service listens on.
+    /// What each service but TFTP listens on.
     pub(super) fn addresses(&self) -> Vec<(Service, Vec<SocketAddr>)> {
         let udp = |sockets: &[UdpSocket]| {
             let mut all: Vec<_> = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
@@ -86,14 +87,13 @@ impl Listeners {
             (Service::Keymgmt, udp(&self.keymgmt)),
             (Service::Fqdn, udp(&self.fqdn)),
             (Service::Snmp, udp(&self.snmp)),
-            (Service::Tftp, self.tftp.iter().map(TftpListener::address).collect()),
             (Service::Http, tcp(&self.http)),
             (Service::Dns, udp(&self.dns_udp)),
             (Service::Admin, tcp(&self.admin)),
             (Service::Bootstrap, tcp(&self.bootstrap)),
             (Service::BootstrapLegacy, tcp(&self.bootstrap_legacy)),
         ];
-        all.into_iter().filter(|(_, addresses)| !addresses.is_empty()).collect()
+        all.into()
     }
 }
 

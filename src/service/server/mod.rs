@@ -5,6 +5,7 @@ mod error;
 mod files;
 mod listeners;
 mod spawn;
+mod transfers;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -47,10 +48,13 @@ pub use files::{
 };
 use listeners::Listeners;
 use spawn::spawn;
+use transfers::Transfers;
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// How long the services get to stop.
 const STOPPING: Duration = Duration::from_secs(4);
+/// How long the store of the settings before is kept after a reload, for the transfers that it was asked for.
+const KEPT: Duration = Duration::from_secs(10);
 
 /// A server that runs.
 pub struct Running {
@@ -59,8 +63,16 @@ pub struct Running {
     /// The store it runs on.
     pub store: Arc<SqliteStore>,
     core: Arc<Core>,
+    transfers: Transfers,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+}
+
+/// What goes on while the other services stop and start again.
+#[derive(Default)]
+pub struct Kept {
+    transfers: Option<Transfers>,
+    stores: Vec<Arc<SqliteStore>>,
 }
 
 /// Reads every file that the settings name, as [`start`] does, and starts nothing: what fails here would fail there.
@@ -93,24 +105,29 @@ pub fn rehearse(settings: &Settings) -> Result<(), StartError> {
 pub async fn start(settings: &Settings) -> Result<Running, StartError> {
     let names = Arc::new(names(settings)?);
     let library = Arc::new(templates::library(settings, &names)?);
-    start_with(settings, names, library).await
+    start_with(settings, names, library, &mut Kept::default()).await
 }
 
-/// The same with MIB names and templates that were read before: a reload looks at them before anything is stopped.
+/// The same with MIB names and templates that were read before, since a reload looks at them before anything is stopped, and
+/// with what was kept running.
 ///
 /// # Errors
-/// [`StartError`]; nothing runs then.
+/// [`StartError`]; nothing runs then but what is kept.
 pub async fn start_with(
     settings: &Settings,
     names: Arc<Names>,
     library: Arc<TemplateLibrary>,
+    kept: &mut Kept,
 ) -> Result<Running, StartError> {
     let store = Arc::new(SqliteStore::open(&settings.database, MasterKey::load(&settings.master_key)?).await?);
     let kdc = settings.kdc.enabled.then(|| kdc(settings)).transpose()?;
     let shared = static_root(settings)?;
     let token = settings.admin.enabled.then(|| admin_token(settings)).transpose()?;
     let identity = bootstraps(settings).then(|| bootstrap_identity(settings)).transpose()?;
-    let mut listeners = Listeners::open(settings)?;
+    if !kept.transfers.as_ref().is_some_and(|transfers| transfers.fits(settings)) {
+        kept.end_transfers().await;
+    }
+    let mut listeners = Listeners::open(settings, kept.transfers.is_none())?;
     let core = Arc::new(core(settings, store.clone(), names, library).await?);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -121,7 +138,8 @@ pub async fn start_with(
         let listener = sockets::tcp(*address).map_err(|source| StartError::Metrics { source })?;
         tasks.spawn(metrics::run(listener, stopped.clone()));
     }
-    let addresses = listeners.addresses();
+    let mut addresses = listeners.addresses();
+    let for_tftp = std::mem::take(&mut listeners.tftp);
     let for_bootstrap = bootstrap::Listeners {
         modern: std::mem::take(&mut listeners.bootstrap),
         legacy: std::mem::take(&mut listeners.bootstrap_legacy),
@@ -151,7 +169,21 @@ pub async fn start_with(
         usage,
         settings.delivery.names.clone(),
     );
-    spawn(settings, &core, kdc, Arc::new(files), listeners, &stopped, &mut tasks).await?;
+    let files = Arc::new(files);
+    spawn(settings, &core, kdc, files.clone(), listeners, &stopped, &mut tasks).await?;
+    let transfers = match kept.transfers.take() {
+        Some(transfers) => {
+            transfers.go_on(settings, files);
+            transfers
+        }
+        None => Transfers::start(settings, for_tftp, files),
+    };
+    let place = addresses.iter().position(|(service, _)| *service == Service::Http);
+    addresses.insert(
+        place.unwrap_or(addresses.len()),
+        (Service::Tftp, transfers.addresses().to_vec()),
+    );
+    addresses.retain(|(_, addresses)| !addresses.is_empty());
     if !settings.templates.poll.is_zero() {
         let watched = Watched {
             folder: settings.templates.path.clone(),
@@ -167,6 +199,7 @@ pub async fn start_with(
         listeners: addresses,
         store,
         core,
+        transfers,
         stop,
         tasks,
     })
@@ -203,15 +236,55 @@ impl Running {
     }
 
     /// Stops all services and waits for them, a few seconds at the most; the store is closed last.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
         let _ = self.stop.send(true);
-        let all = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(STOPPING, all).await.is_err() {
-            self.tasks.abort_all();
+        tokio::join!(self.transfers.stop(STOPPING), ended(self.tasks));
+        close(&self.store).await;
+    }
+
+    /// Stops what can only be started anew, and waits for it, a few seconds at the most. What goes on is for
+    /// [`start_with`].
+    pub async fn pause(self) -> Kept {
+        let _ = self.stop.send(true);
+        ended(self.tasks).await;
+        Kept {
+            transfers: Some(self.transfers),
+            stores: vec![self.store],
         }
-        if let Err(error) = self.store.close().await {
-            tracing::error!(%error, "the database could not be closed in order; what was acknowledged is in it");
+    }
+}
+
+impl Kept {
+    async fn end_transfers(&mut self) {
+        if let Some(transfers) = self.transfers.take() {
+            transfers.stop(STOPPING).await;
         }
+    }
+
+    /// Ends what was not taken over. A transfer that was begun by the settings before may still be asking their store, which
+    /// is closed a while later.
+    pub async fn end(mut self) {
+        self.end_transfers().await;
+        tokio::spawn(async move {
+            tokio::time::sleep(KEPT).await;
+            for store in &self.stores {
+                close(store).await;
+            }
+        });
+    }
+}
+
+/// Waits for tasks that were told to stop.
+async fn ended(mut tasks: JoinSet<()>) {
+    let all = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOPPING, all).await.is_err() {
+        tasks.abort_all();
+    }
+}
+
+async fn close(store: &SqliteStore) {
+    if let Err(error) = store.close().await {
+        tracing::error!(%error, "the database could not be closed in order; what was acknowledged is in it");
     }
 }
 

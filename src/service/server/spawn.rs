@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::choices::{fqdn_servers, http_settings, keymgmt_settings, tftp_settings};
+use super::choices::{fqdn_servers, http_settings, keymgmt_settings};
 use super::listeners::Listeners;
 use crate::model::{Family, Phase};
 use crate::provisioning::Kdc;
@@ -20,7 +20,7 @@ use crate::service::orders::{self, Hands};
 use crate::service::rate::RateLimit;
 use crate::service::resolver::Resolver;
 use crate::service::snmp::{Retries, SnmpService};
-use crate::service::{http, tcp, tftp, udp};
+use crate::service::{http, tcp, udp};
 use crate::settings::{AgentPort, Service, Settings};
 use crate::store::StoreError;
 use crate::value::Timestamp;
@@ -82,12 +82,6 @@ pub(super) async fn spawn(
         false => None,
     };
     tasks.spawn(orders::run(core.clone(), Hands { keymgmt, snmp }, stopped.clone()));
-    tasks.spawn(tftp::run(
-        listeners.tftp,
-        files.clone(),
-        tftp_settings(settings),
-        stopped.clone(),
-    ));
     tasks.spawn(http::run(
         listeners.http,
         files,

@@ -90,25 +90,39 @@ impl TftpListener {
     }
 }
 
-/// Serves until `shutdown` holds `true` or its sender is gone. Transfers under way then end with an ERROR, so that their
-/// clients ask again soon. The file source is asked in the runtime that this is called in.
-pub async fn run<S: FileSource>(
-    listeners: Vec<TftpListener>,
+/// What a server serves, and how. While it runs another can take its place: transfers under way go on.
+pub struct Serving<S> {
     source: Arc<S>,
     settings: TftpSettings,
+    sources: Sources,
+}
+
+impl<S: FileSource> Serving<S> {
+    /// The files of `source`.
+    pub fn new(source: Arc<S>, settings: TftpSettings) -> Arc<Self> {
+        let sources = Sources::new(settings.sources.clone());
+        Arc::new(Self {
+            source,
+            settings,
+            sources,
+        })
+    }
+}
+
+/// Serves what `serving` holds until `shutdown` holds `true` or its sender is gone. Transfers under way then end with an
+/// ERROR, so that their clients ask again soon. The file source is asked in the runtime that this is called in.
+pub async fn run<S: FileSource>(
+    listeners: Vec<TftpListener>,
+    serving: watch::Receiver<Arc<Serving<S>>>,
     shutdown: watch::Receiver<bool>,
 ) {
-    let sources = Arc::new(Sources::new(settings.sources.clone()));
-    let settings = Arc::new(settings);
     let mut ends = JoinSet::new();
     for listener in listeners {
-        let share = settings.max_transfers.div_ceil(listener.workers.len().max(1));
+        let workers = listener.workers.len().max(1);
         for sockets in listener.workers {
             let shared = worker::Shared {
-                source: Arc::clone(&source),
-                settings: Arc::clone(&settings),
-                sources: Arc::clone(&sources),
-                max_transfers: share.max(1),
+                serving: serving.clone(),
+                workers,
                 runtime: Handle::current(),
             };
             let (ended, end) = oneshot::channel::<()>();

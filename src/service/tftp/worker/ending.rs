@@ -34,7 +34,7 @@ impl<S: FileSource> Worker<S> {
     /// An entry has left the table.
     pub(super) fn settle(&self, entry: &Entry<S::Delivery>) {
         if entry.is_half_open() {
-            self.shared.sources.answered(entry.request.peer.ip());
+            self.serving.sources.answered(entry.request.peer.ip());
         }
     }
 
@@ -68,7 +68,7 @@ impl<S: FileSource> Worker<S> {
 
     pub(super) fn report(&mut self, request: Arc<FileRequest>, delivery: S::Delivery, outcome: Outcome) {
         self.counters.ended(&outcome);
-        let source = Arc::clone(&self.shared.source);
+        let source = Arc::clone(&self.serving.source);
         self.ask(Box::pin(async move {
             source.finished(&request, delivery, &outcome).await;
             Answer::Reported

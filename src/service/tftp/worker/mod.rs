@@ -21,11 +21,10 @@ use tokio::time::{Instant, Sleep};
 
 use self::inboxes::{Inboxes, REQUEST_BATCHES};
 use self::sending::{Line, Then};
-use super::TftpSettings;
+use super::Serving;
 use super::counters::Counters;
 use super::ports::Sockets;
 use super::request::{Refused, acceptable, refusal_error};
-use super::sources::Sources;
 use super::table::{Place, Stage, Table, TransferId};
 use crate::service::batch::{BATCH, Local};
 use crate::service::drops;
@@ -59,11 +58,10 @@ const NEVER: Duration = Duration::from_secs(86_400);
 
 /// What the workers of a service have in common.
 pub(super) struct Shared<S> {
-    pub(super) source: Arc<S>,
-    pub(super) settings: Arc<TftpSettings>,
-    pub(super) sources: Arc<Sources>,
-    /// This worker's share of the transfers.
-    pub(super) max_transfers: usize,
+    /// What is served now.
+    pub(super) serving: watch::Receiver<Arc<Serving<S>>>,
+    /// How many workers share the transfers of a listening address.
+    pub(super) workers: usize,
     /// Where the file source is asked, if it does not answer at once.
     pub(super) runtime: Handle,
 }
@@ -86,6 +84,8 @@ struct Worker<S: FileSource> {
     /// The port of the next transfers.
     next_port: usize,
     shared: Shared<S>,
+    /// What is served, as of this turn.
+    serving: Arc<Serving<S>>,
     clock: Clock,
     table: Table<S::Delivery>,
     questions: JoinSet<Answer<S::Delivery>>,
@@ -137,7 +137,9 @@ impl<S: FileSource> Worker<S> {
         let registered = |socket: StdUdpSocket| UdpSocket::from_std(socket);
         let counters = Counters::new();
         let ports: io::Result<_> = sockets.transfers.into_iter().map(registered).collect();
+        let serving = Arc::clone(&shared.serving.borrow());
         Ok(Self {
+            serving,
             requests: registered(sockets.requests)?,
             line: Line::new(ports?, counters.socket_errors.clone()),
             next_port: 0,
@@ -177,6 +179,9 @@ impl<S: FileSource> Worker<S> {
 
     /// Serves what is there: what the runtime has heard of, and, where it says `all`, what came since.
     fn turn(&mut self, answer: Option<Answer<S::Delivery>>, all: bool, inboxes: &mut Inboxes) -> After {
+        if self.shared.serving.has_changed().unwrap_or(false) {
+            self.serving = Arc::clone(&self.shared.serving.borrow_and_update());
+        }
         // What is under way comes first: a flood of requests must not delay it. But the requests are received before it:
         // a client's last ACK, which it sent before it asked again from the same port, is then among the replies.
         let asked = inboxes.receive_requests(&self.requests, all);
@@ -275,14 +280,14 @@ impl<S: FileSource> Worker<S> {
 
     /// A datagram on the listening port.
     fn request(&mut self, datagram: &[u8], client: SocketAddr, local: Option<Local>) {
-        if !self.shared.sources.admits(client.ip(), Instant::now().into_std()) {
+        if !self.serving.sources.admits(client.ip(), Instant::now().into_std()) {
             return drops::count(Service::Tftp, "rate_of_source", client, 0);
         }
         let place = Place {
             port: self.next_port,
             local,
         };
-        let from_relay = || self.shared.settings.is_relay(client.ip());
+        let from_relay = || self.serving.settings.is_relay(client.ip());
         match Packet::decode(datagram) {
             Err(error) => drops::count(Service::Tftp, error.reason(), client, error.offset()),
             Ok(Packet::Read(request)) => match acceptable(&request, client, from_relay()) {
@@ -296,8 +301,8 @@ impl<S: FileSource> Worker<S> {
     }
 
     fn refuse(&mut self, client: SocketAddr, place: Place, refused: Refused) {
-        drops::count(Service::Tftp, refused.reason, client, 0);
-        self.line.send_error(client, place, refused.code, refused.message);
+        drops::refused(Service::Tftp, refused.reason, client, None, &refused.detail());
+        self.line.send_error(client, place, refused.code, &refused.message);
     }
 
     fn begin(&mut self, request: FileRequest, options: RequestOptions, place: Place) {
@@ -316,21 +321,21 @@ impl<S: FileSource> Worker<S> {
             }
             return;
         }
-        if !self.shared.sources.opens(client.ip()) {
+        if !self.serving.sources.opens(client.ip()) {
             return drops::count(Service::Tftp, "half_open_of_source", client, 0);
         }
         if !self.make_room(client) {
-            self.shared.sources.answered(client.ip());
+            self.serving.sources.answered(client.ip());
             return self.refuse(client, place, Refused::FULL);
         }
         self.counters.requests.increment(1);
-        let open_until = now.plus(self.shared.settings.open_timeout);
+        let open_until = now.plus(self.serving.settings.open_timeout);
         let request = Arc::new(request);
         let (id, replaced) = self.table.insert(request.clone(), options, place, now, open_until);
         if let Some(replaced) = replaced {
             self.failed(*replaced, "the client asked anew");
         }
-        let (source, limit) = (self.shared.source.clone(), self.shared.settings.open_timeout);
+        let (source, limit) = (self.serving.source.clone(), self.serving.settings.open_timeout);
         let question = Box::pin(async move {
             let answer = tokio::time::timeout(limit, source.open(&request)).await;
             Answer::Opened {
@@ -362,9 +367,14 @@ impl<S: FileSource> Worker<S> {
         }
     }
 
+    /// This worker's share of the transfers.
+    fn most_transfers(&self) -> usize {
+        self.serving.settings.max_transfers.div_ceil(self.shared.workers).max(1)
+    }
+
     /// Whether one more transfer fits, after the oldest half-open one gave way where it must.
     fn make_room(&mut self, client: SocketAddr) -> bool {
-        let most = self.shared.max_transfers;
+        let most = self.most_transfers();
         // Questions count too: an outcome that is not recorded yet still takes memory.
         if self.questions.len() >= most.saturating_mul(2) {
             return false;
@@ -400,8 +410,8 @@ impl<S: FileSource> Worker<S> {
                 return self.line.send_error(client, place, code, message);
             }
         };
-        let negotiation = negotiate(&entry.options, content.size(), &self.shared.settings.limits);
-        let (transfer, first) = Transfer::new(content.size(), &negotiation, self.shared.settings.pace, now);
+        let negotiation = negotiate(&entry.options, content.size(), &self.serving.settings.limits);
+        let (transfer, first) = Transfer::new(content.size(), &negotiation, self.serving.settings.pace, now);
         entry.stage = Stage::Sending {
             transfer,
             content,
@@ -434,7 +444,7 @@ impl<S: FileSource> Worker<S> {
                 let half_open = !transfer.is_answered();
                 let action = transfer.acknowledge(block, now);
                 if half_open && transfer.is_answered() {
-                    self.shared.sources.answered(client.ip());
+                    self.serving.sources.answered(client.ip());
                 }
                 let then = self.line.perform(entry, action);
                 self.finish(client, then);
