@@ -124,7 +124,11 @@ pub async fn start_with(
     let shared = static_root(settings)?;
     let token = settings.admin.enabled.then(|| admin_token(settings)).transpose()?;
     let identity = bootstraps(settings).then(|| bootstrap_identity(settings)).transpose()?;
-    if !kept.transfers.as_ref().is_some_and(|transfers| transfers.fits(settings)) {
+    if !kept
+        .transfers
+        .as_ref()
+        .is_some_and(|transfers| transfers.fits(settings))
+    {
         kept.end_transfers().await;
     }
     let mut listeners = Listeners::open(settings, kept.transfers.is_none())?;
