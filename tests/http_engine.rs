@@ -11,6 +11,7 @@ use hardline::service::files::Outcome;
 use hardline::service::http::HttpSettings;
 use hardline::service::tftp::TransferPorts;
 use hardline::settings::Service;
+use socket2::SockRef;
 use support::files::{Services, http_settings, tftp_settings};
 use support::server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -104,6 +105,50 @@ async fn a_host_field_names_a_host() {
         let answer = exchange(server.http[0], request.as_bytes()).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host:?}: {answer}");
     }
+    server.stop().await;
+}
+
+/// Whether there is one outcome, which says that the file was opened for nobody.
+async fn came_to_nothing(server: &Services) {
+    let outcomes = server.memory.outcome_of(1).await;
+    assert!(
+        matches!(&outcomes[..], [(_, Outcome::Failed { bytes: 0, .. })]),
+        "{outcomes:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_opened_for_a_client_that_has_left_has_an_end() {
+    // The client resets the connection while the file is being opened.
+    let server = Services::start();
+    let mut stream = TcpStream::connect(server.http[0]).await.unwrap();
+    stream
+        .write_all(b"GET /late HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await
+        .unwrap();
+    SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    drop(stream);
+    came_to_nothing(&server).await;
+    server.stop().await;
+    // The service does not wait so long for its file.
+    let server = Services::start();
+    let request = b"GET /tardy HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let answer = exchange(server.http[0], request).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    came_to_nothing(&server).await;
+    server.stop().await;
+    // The service ends the connection meanwhile, and lets nobody in before the file is open.
+    let settings = HttpSettings {
+        lifetime: Duration::from_millis(100),
+        max_connections: 1,
+        ..http_settings()
+    };
+    let server = Services::start_with(&["127.0.0.1:0"], &TransferPorts::Ephemeral, tftp_settings(), settings);
+    assert_eq!(exchange(server.http[0], request).await, "");
+    assert_eq!(exchange(server.http[0], request).await, "", "one is all");
+    came_to_nothing(&server).await;
+    assert_eq!(server.memory.outcomes().len(), 1);
     server.stop().await;
 }
 

@@ -22,6 +22,7 @@ pub mod lease;
 pub mod lookup;
 pub mod metrics;
 pub mod mib_path;
+mod opening;
 pub mod orders;
 pub mod rate;
 pub mod resolver;

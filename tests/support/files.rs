@@ -63,6 +63,11 @@ impl FileSource for Memory {
             "busy" => Err(Refusal::Busy),
             "slow" => std::future::pending().await,
             "panic" => panic!("a file source may have a fault"),
+            // Later than the services wait.
+            "tardy" => {
+                tokio::time::sleep(Duration::from_millis(900)).await;
+                Ok(self.files["config.bin"].clone().into())
+            }
             "late" => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 Ok(self.files["config.bin"].clone().into())
@@ -109,6 +114,7 @@ pub fn http_settings() -> HttpSettings {
     HttpSettings {
         header_timeout: Duration::from_secs(1),
         stall_timeout: Duration::from_secs(1),
+        open_timeout: Duration::from_millis(500),
         ..HttpSettings::default()
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hardline::service::files::Outcome;
 use hardline::service::tftp::{SourceLimits, TftpSettings, TransferPorts};
 
 use super::Client;
@@ -102,5 +103,19 @@ async fn a_late_and_a_broken_file_source_cost_one_client_only() {
     assert_eq!(late.fetch("config.bin").await.0, server.memory.files["config.bin"]);
     let (error, _) = broken.receive().await;
     assert_eq!(error[..4], *b"\0\x05\0\0", "busy, once the time is over");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_open_too_late_is_told_to_have_come_to_nothing() {
+    let server = Services::start();
+    let client = Client::new("127.0.0.1", server.tftp[0]).await;
+    client.request("tardy\0octet\0").await;
+    let (error, _) = client.receive().await;
+    assert_eq!(error[..4], *b"\0\x05\0\0", "busy, once the time is over");
+    let outcomes = server.memory.outcome_of(1).await;
+    let in_vain =
+        |outcome: &Outcome| matches!(outcome, Outcome::Failed { reason, bytes: 0, .. } if reason.contains("gone"));
+    assert!(outcomes.len() == 1 && in_vain(&outcomes[0].1), "{outcomes:?}");
     server.stop().await;
 }

@@ -4,27 +4,22 @@ use std::future::Future;
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
-use crate::service::files::{Answer, Bytes, Content, FileRequest, FileSource, Outcome};
+use crate::service::files::{Answer, Bytes, Content, FileSource, Outcome};
+use crate::service::opening::Held;
 
 /// Octets handed to the connection at a time, so that a client that leaves is noticed before the end, and no large file is
 /// in memory as a whole.
 const CHUNK: u64 = 64 << 10;
 
-/// Who hears how a delivery ended, and what of.
+/// What is told when the answer has ended.
 pub(super) struct Report<S: FileSource> {
-    pub(super) source: Arc<S>,
-    pub(super) file: FileRequest,
-    pub(super) delivery: S::Delivery,
-    /// When the request came.
-    pub(super) since: Instant,
+    pub(super) held: Held<S>,
     /// What the client hears where it does not hear the whole file.
     pub(super) instead: Option<Answer>,
 }
@@ -47,7 +42,7 @@ impl FileBody {
         let (sender, taken) = oneshot::channel();
         tokio::spawn(async move {
             let taken = taken.await.is_ok();
-            let elapsed = report.since.elapsed();
+            let elapsed = report.held.elapsed();
             let outcome = match (taken, report.instead) {
                 (true, None) => Outcome::Complete {
                     bytes: size,
@@ -69,7 +64,7 @@ impl FileBody {
             let result = outcome.word();
             metrics::counter!("hardline_http_transfers_total", "result" => result).increment(1);
             metrics::histogram!("hardline_http_transfer_seconds", "result" => result).record(elapsed.as_secs_f64());
-            report.source.finished(&report.file, report.delivery, &outcome).await;
+            report.held.end(outcome);
         });
         let mut body = Self {
             content: Some(content),

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::impatient::Impatient;
+use self::respond::Connected;
 use super::files::FileSource;
 use super::gate::{Gate, Pass};
 use super::sockets::{self, BindError};
@@ -127,12 +128,18 @@ async fn accept<S: FileSource>(
 async fn connection<S: FileSource>(
     stream: TcpStream,
     peer: SocketAddr,
-    _pass: Pass,
+    pass: Pass,
     source: Arc<S>,
     settings: HttpSettings,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let service = service_fn(|request| respond::respond(request, peer, Arc::clone(&source), settings.open_timeout));
+    let connected = Arc::new(Connected {
+        peer,
+        source,
+        open_timeout: settings.open_timeout,
+        pass: Arc::new(pass),
+    });
+    let service = service_fn(|request| respond::respond(request, Arc::clone(&connected)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // A client may close its side when it has asked (RFC 1122 §4.2.2.13); who is gone is noticed when it is written to.

@@ -8,22 +8,32 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use tokio::time::Instant;
 
 use super::body::{FileBody, Report};
 use super::conditions::{self, Reply};
 use crate::model::{Delivery, percent_decoded};
-use crate::service::files::{FileRequest, FileSource, Opened, Refusal, requested_name};
+use crate::service::files::{Content, FileRequest, FileSource, Refusal, requested_name};
+use crate::service::gate::Pass;
+use crate::service::opening::{self, Held};
 use crate::service::{drops, host};
 use crate::settings::Service;
 
+/// A connection, as its requests see it.
+pub(super) struct Connected<S> {
+    /// The other end.
+    pub(super) peer: SocketAddr,
+    pub(super) source: Arc<S>,
+    /// The longest wait for [`FileSource::open`].
+    pub(super) open_timeout: Duration,
+    /// What lets it count among the connections.
+    pub(super) pass: Arc<Pass>,
+}
+
 pub(super) async fn respond<S: FileSource>(
     request: Request<Incoming>,
-    peer: SocketAddr,
-    source: Arc<S>,
-    open_timeout: Duration,
+    connected: Arc<Connected<S>>,
 ) -> Result<Response<FileBody>, Infallible> {
-    let since = Instant::now();
+    let peer = connected.peer;
     let response = match wish(&request, peer) {
         Err((status, reason)) => {
             drops::count(Service::Http, reason, peer, 0);
@@ -34,13 +44,13 @@ pub(super) async fn respond<S: FileSource>(
             }
             response
         }
-        Ok(file) => match tokio::time::timeout(open_timeout, source.open(&file))
-            .await
-            .unwrap_or(Err(Refusal::Busy))
-        {
-            Err(refusal) => plain(refusal_status(refusal)),
-            Ok(opened) => deliver(&request, file, opened, source, since),
-        },
+        Ok(file) => {
+            let (source, kept) = (Arc::clone(&connected.source), Arc::clone(&connected.pass));
+            match opening::open(source, file, connected.open_timeout, kept).await {
+                Err(refusal) => plain(refusal_status(refusal)),
+                Ok((content, held)) => deliver(&request, content, held),
+            }
+        }
     };
     let status = response.status().as_str().to_owned();
     metrics::counter!("hardline_http_requests_total", "status" => status).increment(1);
@@ -90,31 +100,19 @@ fn refusal_status(refusal: Refusal) -> StatusCode {
 }
 
 /// The response with `content`, all or part of it, or with the word why it has none of it.
-fn deliver<S: FileSource>(
-    request: &Request<Incoming>,
-    file: FileRequest,
-    Opened { content, delivery }: Opened<S::Delivery>,
-    source: Arc<S>,
-    since: Instant,
-) -> Response<FileBody> {
+fn deliver<S: FileSource>(request: &Request<Incoming>, content: Content, held: Held<S>) -> Response<FileBody> {
+    let head = request.method() == Method::HEAD;
     let tag = format!("\"{}\"", content.tag());
     let size = content.size();
-    let Reply { status, part, instead } = conditions::reply(request.headers(), file.probe, &tag, size);
+    let Reply { status, part, instead } = conditions::reply(request.headers(), head, &tag, size);
     let content_range = match status {
         StatusCode::PARTIAL_CONTENT => Some(format!("bytes {}-{}/{size}", part.start, part.end.saturating_sub(1))),
         StatusCode::RANGE_NOT_SATISFIABLE => Some(format!("bytes */{size}")),
         _ => None,
     };
     let length = part.end - part.start;
-    let sent = if file.probe { 0..0 } else { part };
-    let report = Report {
-        source,
-        file,
-        delivery,
-        since,
-        instead,
-    };
-    let body = FileBody::reported(content, sent, report);
+    let sent = if head { 0..0 } else { part };
+    let body = FileBody::reported(content, sent, Report { held, instead });
     let mut response = Response::new(body);
     *response.status_mut() = status;
     set(&mut response, header::ETAG, &tag);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Answer, LAST_REPORTS, Worker};
 use crate::service::files::{FileRequest, FileSource, Opened, Outcome, Refusal};
+use crate::service::opening;
 use crate::service::tftp::table::{Entry, Stage};
 use crate::wire::tftp::ErrorCode;
 
@@ -13,14 +14,7 @@ impl<S: FileSource> Worker<S> {
     /// The file source allowed a request that has gone meanwhile; it hears that nothing came of it.
     pub(super) fn opened_in_vain(&mut self, request: Arc<FileRequest>, result: Result<Opened<S::Delivery>, Refusal>) {
         if let Ok(opened) = result {
-            let reason = "the request was gone when the file was ready".to_owned();
-            let outcome = Outcome::Failed {
-                reason,
-                bytes: 0,
-                retransmissions: 0,
-                elapsed: Duration::ZERO,
-            };
-            self.report(request, opened.delivery, outcome);
+            self.report(request, opened.delivery, opening::in_vain(Duration::ZERO));
         }
     }
 

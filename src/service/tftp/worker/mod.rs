@@ -27,9 +27,8 @@ use super::ports::Sockets;
 use super::request::{Refused, acceptable, refusal_error};
 use super::table::{Place, Stage, Table, TransferId};
 use crate::service::batch::{BATCH, Local};
-use crate::service::drops;
 use crate::service::files::{FileRequest, FileSource, Opened, Refusal};
-use crate::service::shutdown;
+use crate::service::{drops, opening, shutdown};
 use crate::settings::Service;
 use crate::value::Timestamp;
 use crate::wire::tftp::{ErrorCode, Failure, Packet, RequestOptions, Transfer, negotiate};
@@ -335,14 +334,10 @@ impl<S: FileSource> Worker<S> {
         if let Some(replaced) = replaced {
             self.failed(*replaced, "the client asked anew");
         }
-        let (source, limit) = (self.serving.source.clone(), self.serving.settings.open_timeout);
+        let source = self.serving.source.clone();
         let question = Box::pin(async move {
-            let answer = tokio::time::timeout(limit, source.open(&request)).await;
-            Answer::Opened {
-                request,
-                id,
-                result: answer.unwrap_or(Err(Refusal::Busy)),
-            }
+            let result = opening::to_the_end(&*source, &request).await;
+            Answer::Opened { request, id, result }
         });
         match self.ask(question) {
             Some(answer) => self.answered(answer),
