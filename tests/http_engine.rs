@@ -5,14 +5,14 @@ mod support;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileExt, symlink};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hardline::service::files::Outcome;
 use hardline::service::http::HttpSettings;
 use hardline::service::tftp::TransferPorts;
 use hardline::settings::Service;
 use socket2::SockRef;
-use support::files::{Services, http_settings, tftp_settings};
+use support::files::{Services, assert_complete, http_settings, tftp_settings};
 use support::server::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -162,12 +162,66 @@ async fn a_client_that_takes_nothing_is_left() {
     for _ in 0..8 {
         stream.write_all(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
     }
-    let stalled = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. });
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !server.memory.outcomes().iter().any(|(_, outcome)| stalled(outcome)) {
-        assert!(Instant::now() < deadline, "a stalled client is waited for");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    let outcomes = server.memory.outcome_of(1).await;
+    let part = |outcome: &Outcome| matches!(outcome, Outcome::Failed { bytes, .. } if (1..1_500_000).contains(bytes));
+    assert!(outcomes.iter().any(|(_, outcome)| part(outcome)), "{outcomes:?}");
+    let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. });
+    assert!(outcomes.iter().all(|(_, outcome)| failed(outcome)), "{outcomes:?}");
+    server.stop().await;
+}
+
+/// Asks for a large file with little room for it.
+async fn ask_for_much(server: &Services) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(server.http[0]).await.unwrap();
+    stream.write_all(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_is_complete_when_the_client_has_it_and_not_before() {
+    // It goes when it has a little: the system had taken all that was left to send, or could.
+    let server = Services::start();
+    let mut stream = ask_for_much(&server).await;
+    stream.read_exact(&mut [0; 10_000]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(server.memory.outcomes().is_empty(), "{:?}", server.memory.outcomes());
+    drop(stream);
+    let outcomes = server.memory.outcome_of(1).await;
+    let part = |outcome: &Outcome| matches!(outcome, Outcome::Failed { bytes, .. } if (9_000..200_000).contains(bytes));
+    assert!(outcomes.len() == 1 && part(&outcomes[0].1), "{outcomes:?}");
+    server.stop().await;
+
+    // It is slow, for longer than the server waits for another request or while nothing is taken.
+    let server = Services::start();
+    let mut stream = ask_for_much(&server).await;
+    let mut piece = vec![0; 100_000];
+    for _ in 0..15 {
+        stream.read_exact(&mut piece).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    let outcomes = server.memory.outcome_of(1).await;
+    assert_complete(&outcomes[0], "big", 1_500_000);
+    server.stop().await;
+
+    // One file after the other over one connection, which is reset in the end.
+    let server = Services::start();
+    let mut stream = TcpStream::connect(server.http[0]).await.unwrap();
+    for (count, name) in [(1, "one"), (2, "config.bin"), (3, "empty")] {
+        let request = format!("GET /{name} HTTP/1.1\r\nHost: h\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let size = server.memory.files[name].len();
+        let mut answer = Vec::new();
+        while !answer.windows(4).any(|four| four == b"\r\n\r\n") || answer.len() < size {
+            stream.read_buf(&mut answer).await.unwrap();
+        }
+        let outcomes = server.memory.outcome_of(count).await;
+        assert_complete(&outcomes[count - 1], name, size as u64);
+    }
+    SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(stream);
     server.stop().await;
 }
 

@@ -145,7 +145,7 @@ pub enum Refusal {
 /// How a delivery ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The client has the whole file.
+    /// The client has the whole file: over TFTP every block is acknowledged, over HTTP every octet by the client's system.
     Complete {
         /// Octets delivered.
         bytes: u64,
@@ -158,7 +158,7 @@ pub enum Outcome {
     Failed {
         /// Why, for people.
         reason: String,
-        /// Octets that the client is known to have.
+        /// Octets that the client is known to have; over HTTP the response's head may be among them.
         bytes: u64,
         /// Packets sent again; 0 over HTTP.
         retransmissions: u32,

@@ -90,6 +90,21 @@ fn a_single_name_ends_with_the_whole_file_and_with_no_other_answer() {
 }
 
 #[test]
+fn a_single_name_is_not_used_up_by_a_client_that_leaves() {
+    let mut server = with_lease();
+    server.share("large", &[7; 3_000_000]);
+    let name = server.command(&["lease", "name", &mac(1), "--single", "--file", "large"]);
+    let name = name.trim();
+    let few = ["--limit-rate", "10k", "--max-time", "1"];
+    assert_eq!(status(&server, name, &few), "200", "and not all of it");
+    logged(&server, &["file not delivered", name, "result=\"failed\""]);
+    assert_eq!(status(&server, name, &[]), "200");
+    logged(&server, &["file delivered", name, "bytes=3000000"]);
+    wait_for("it was used", || status(&server, name, &[]) == "403");
+    server.assert_unhurt();
+}
+
+#[test]
 fn a_part_of_its_file_does_not_end_a_devices_attempt() {
     let mut server = with_lease();
     let steps = |server: &Server| -> Vec<Value> {

@@ -7,9 +7,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::taken::{Ledger, Response, Tell};
 use crate::service::files::{Answer, Bytes, Content, FileSource, Outcome};
 use crate::service::opening::Held;
 
@@ -17,70 +17,80 @@ use crate::service::opening::Held;
 /// in memory as a whole.
 const CHUNK: u64 = 64 << 10;
 
-/// What is told when the answer has ended.
+/// What is told when an answer has ended.
 pub(super) struct Report<S: FileSource> {
     pub(super) held: Held<S>,
     /// What the client hears where it does not hear the whole file.
     pub(super) instead: Option<Answer>,
 }
 
-/// The octets of a response, which reports whether the connection took all of them.
+impl<S: FileSource> Report<S> {
+    /// The client has taken all of an answer with `size` octets of the file, or so many of them.
+    fn end(self, taken: Result<(), u64>, size: u64) {
+        let elapsed = self.held.elapsed();
+        let outcome = match (taken, self.instead) {
+            (Ok(()), None) => Outcome::Complete {
+                bytes: size,
+                retransmissions: 0,
+                elapsed,
+            },
+            (Ok(()), Some(with)) => Outcome::Answered {
+                with,
+                bytes: size,
+                elapsed,
+            },
+            (Err(bytes), _) => Outcome::Failed {
+                reason: "the client left, or waited too long, before it had taken everything".to_owned(),
+                bytes,
+                retransmissions: 0,
+                elapsed,
+            },
+        };
+        let result = outcome.word();
+        metrics::counter!("hardline_http_transfers_total", "result" => result).increment(1);
+        metrics::histogram!("hardline_http_transfer_seconds", "result" => result).record(elapsed.as_secs_f64());
+        self.held.end(outcome);
+    }
+}
+
+/// The octets of a response, of which it is told whether the client has taken all of them.
 #[derive(Default)]
 pub(super) struct FileBody {
     content: Option<Content>,
     rest: Range<u64>,
     /// A piece of a file on disk that is being read.
     reading: Option<JoinHandle<io::Result<Bytes>>>,
-    /// Taken when the last octet is handed out; dropped with the body where it never is.
-    taken: Option<oneshot::Sender<()>>,
+    /// Who is told, when hyper has no more use for the body: it has all of it then, or there is nobody to send it to.
+    sent: Option<Sent>,
+}
+
+struct Sent {
+    ledger: Ledger,
+    /// Octets that were given to the system before.
+    start: u64,
+    size: u64,
+    tell: Tell,
 }
 
 impl FileBody {
     /// A body of the octets of `part`; the source hears once how the delivery ended.
-    pub(super) fn reported<S: FileSource>(content: Content, part: Range<u64>, report: Report<S>) -> Self {
+    pub(super) fn reported<S: FileSource>(
+        content: Content,
+        part: Range<u64>,
+        ledger: Ledger,
+        report: Report<S>,
+    ) -> Self {
         let size = part.end - part.start;
-        let (sender, taken) = oneshot::channel();
-        tokio::spawn(async move {
-            let taken = taken.await.is_ok();
-            let elapsed = report.held.elapsed();
-            let outcome = match (taken, report.instead) {
-                (true, None) => Outcome::Complete {
-                    bytes: size,
-                    retransmissions: 0,
-                    elapsed,
-                },
-                (true, Some(with)) => Outcome::Answered {
-                    with,
-                    bytes: size,
-                    elapsed,
-                },
-                (false, _) => Outcome::Failed {
-                    reason: "the connection took less than it was to get".to_owned(),
-                    bytes: 0,
-                    retransmissions: 0,
-                    elapsed,
-                },
-            };
-            let result = outcome.word();
-            metrics::counter!("hardline_http_transfers_total", "result" => result).increment(1);
-            metrics::histogram!("hardline_http_transfer_seconds", "result" => result).record(elapsed.as_secs_f64());
-            report.held.end(outcome);
-        });
-        let mut body = Self {
+        Self {
             content: Some(content),
             rest: part,
             reading: None,
-            taken: Some(sender),
-        };
-        body.report_end();
-        body
-    }
-
-    fn report_end(&mut self) {
-        if self.rest.is_empty()
-            && let Some(taken) = self.taken.take()
-        {
-            let _ = taken.send(());
+            sent: Some(Sent {
+                start: ledger.written(),
+                size,
+                ledger,
+                tell: Box::new(move |taken| report.end(taken, size)),
+            }),
         }
     }
 
@@ -107,8 +117,22 @@ impl FileBody {
             (None, None) => Bytes::new(),
         };
         self.rest.start += octets.len() as u64;
-        self.report_end();
         Poll::Ready(Ok(octets))
+    }
+}
+
+impl Drop for FileBody {
+    fn drop(&mut self) {
+        if let Some(Sent {
+            ledger,
+            start,
+            size,
+            tell,
+        }) = self.sent.take()
+        {
+            let left = self.rest.end - self.rest.start;
+            ledger.take(Response::new(start, size - left, left == 0, tell));
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod conditions;
 mod impatient;
 mod range;
 mod respond;
+mod taken;
 
 use std::error::Error;
 use std::io;
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 
 use self::impatient::Impatient;
 use self::respond::Connected;
+use self::taken::Ledger;
 use super::files::FileSource;
 use super::gate::{Gate, Pass};
 use super::sockets::{self, BindError};
@@ -133,30 +135,40 @@ async fn connection<S: FileSource>(
     settings: HttpSettings,
     mut shutdown: watch::Receiver<bool>,
 ) {
+    let ledger = Ledger::default();
+    let stream = Impatient::new(stream, settings.stall_timeout, ledger.clone());
     let connected = Arc::new(Connected {
         peer,
         source,
         open_timeout: settings.open_timeout,
+        ledger,
         pass: Arc::new(pass),
     });
-    let service = service_fn(|request| respond::respond(request, Arc::clone(&connected)));
-    let connection = http1::Builder::new()
+    let service = service_fn(move |request| respond::respond(request, Arc::clone(&connected)));
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // A client may close its side when it has asked (RFC 1122 §4.2.2.13); who is gone is noticed when it is written to.
         .half_close(true)
         .header_read_timeout(settings.header_timeout)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(Impatient::new(stream, settings.stall_timeout)), service);
-    let mut connection = std::pin::pin!(connection);
+        .serve_connection(TokioIo::new(stream), service);
+    let served = async move {
+        let result = tokio::select! {
+            result = &mut connection => result,
+            () = shutdown::requested(&mut shutdown) => {
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+                (&mut connection).await
+            }
+        };
+        // HTTP has ended, and the client may still be reading.
+        connection.into_parts().io.into_inner().part().await;
+        result
+    };
     let result = tokio::select! {
-        result = connection.as_mut() => result,
+        result = served => result,
         () = tokio::time::sleep(settings.lifetime) => {
             return drops::count(Service::Http, "connection_too_long", peer, 0);
-        }
-        () = shutdown::requested(&mut shutdown) => {
-            connection.as_mut().graceful_shutdown();
-            connection.as_mut().await
         }
     };
     if let Err(error) = result {

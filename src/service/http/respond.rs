@@ -11,6 +11,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::body::{FileBody, Report};
 use super::conditions::{self, Reply};
+use super::taken::Ledger;
 use crate::model::{Delivery, percent_decoded};
 use crate::service::files::{Content, FileRequest, FileSource, Refusal, requested_name};
 use crate::service::gate::Pass;
@@ -25,6 +26,8 @@ pub(super) struct Connected<S> {
     pub(super) source: Arc<S>,
     /// The longest wait for [`FileSource::open`].
     pub(super) open_timeout: Duration,
+    /// What its client has taken.
+    pub(super) ledger: Ledger,
     /// What lets it count among the connections.
     pub(super) pass: Arc<Pass>,
 }
@@ -48,7 +51,7 @@ pub(super) async fn respond<S: FileSource>(
             let (source, kept) = (Arc::clone(&connected.source), Arc::clone(&connected.pass));
             match opening::open(source, file, connected.open_timeout, kept).await {
                 Err(refusal) => plain(refusal_status(refusal)),
-                Ok((content, held)) => deliver(&request, content, held),
+                Ok((content, held)) => deliver(&request, content, held, connected.ledger.clone()),
             }
         }
     };
@@ -100,7 +103,12 @@ fn refusal_status(refusal: Refusal) -> StatusCode {
 }
 
 /// The response with `content`, all or part of it, or with the word why it has none of it.
-fn deliver<S: FileSource>(request: &Request<Incoming>, content: Content, held: Held<S>) -> Response<FileBody> {
+fn deliver<S: FileSource>(
+    request: &Request<Incoming>,
+    content: Content,
+    held: Held<S>,
+    ledger: Ledger,
+) -> Response<FileBody> {
     let head = request.method() == Method::HEAD;
     let tag = format!("\"{}\"", content.tag());
     let size = content.size();
@@ -112,7 +120,7 @@ fn deliver<S: FileSource>(request: &Request<Incoming>, content: Content, held: H
     };
     let length = part.end - part.start;
     let sent = if head { 0..0 } else { part };
-    let body = FileBody::reported(content, sent, Report { held, instead });
+    let body = FileBody::reported(content, sent, ledger, Report { held, instead });
     let mut response = Response::new(body);
     *response.status_mut() = status;
     set(&mut response, header::ETAG, &tag);
