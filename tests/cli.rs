@@ -13,10 +13,15 @@ struct Bed {
 impl Bed {
     /// An installation on ports that no other test of this file binds.
     fn new() -> Self {
+        // Not the ports of the demo, which another test runs meanwhile.
+        Self::at("8000")
+    }
+
+    /// The same on ports of its own, for a test that serves.
+    fn at(offset: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bed = Self { folder };
-        // Not the ports of the demo, which another test runs meanwhile.
-        let out = bed.hardline(&["init", "site", "--port-offset", "8000"]);
+        let out = bed.hardline(&["init", "site", "--port-offset", offset]);
         assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
         bed
     }
@@ -295,6 +300,36 @@ fn check_names_every_problem_with_its_remedy() {
         text(&out.stdout).contains("kdc.ticket: unknown field"),
         "{}",
         text(&out.stdout)
+    );
+}
+
+/// What `serve` would refuse, `check` refuses too, and both say which key is meant.
+#[test]
+fn check_and_serve_name_the_transfer_ports_that_cannot_be_had() {
+    let bed = Bed::at("8400");
+    let transfer_ports = |of: &Output, words: &str| {
+        let report: Value = serde_json::from_slice(&of.stdout).unwrap();
+        let problems = report["problems"].as_array().unwrap();
+        let problem = problems.iter().find(|problem| problem["key"] == "tftp.transfer_ports");
+        let problem = problem.unwrap_or_else(|| panic!("{report:#}"));
+        assert!(problem["problem"].as_str().unwrap().contains(words), "{report:#}");
+        assert_eq!(of.status.code(), Some(2));
+    };
+    bed.edit("#transfer_ports = \"1758-1767\"", "transfer_ports = \"8460-8470\"");
+    transfer_ports(
+        &bed.run(&["check", "--json"]),
+        "the port that tftp listens on, 127.0.0.1:8469",
+    );
+    let held = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let held = (held.local_addr().unwrap(), held);
+    bed.edit("\"8460-8470\"", &format!("\"{0}-{0}\"", held.0.port()));
+    transfer_ports(&bed.run(&["check", "--json"]), &format!("UDP {}", held.0));
+    let serve = bed.run(&["serve"]);
+    let said = text(&serve.stderr);
+    assert_eq!(serve.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains(&held.0.to_string()) && said.contains("listen of [tftp], its transfer_ports or port_offset"),
+        "{said}"
     );
 }
 

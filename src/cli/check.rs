@@ -3,7 +3,7 @@
 mod certificates;
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -14,6 +14,7 @@ use super::{CliError, output};
 use crate::mib::Names;
 use crate::service::dynamic::CmtsSecrets;
 use crate::service::lookup::Lookups;
+use crate::service::sockets::std_udp;
 use crate::service::{mib_path, server, templates};
 use crate::settings::{Service, Settings, SettingsError, VerifyMode};
 use crate::store::{MasterKey, SqliteStore, Store};
@@ -276,14 +277,10 @@ impl Checker<'_> {
         for service in Service::ALL {
             let key = format!("{service}.listen");
             for socket in self.settings.listeners(service) {
-                let only_tcp = matches!(
-                    service,
-                    Service::Http | Service::Admin | Service::Bootstrap | Service::BootstrapLegacy
-                );
-                if !only_tcp {
-                    self.port(&key, socket, "UDP", UdpSocket::bind(socket).map(drop));
+                if service.has_udp() {
+                    self.udp_port(&key, socket);
                 }
-                if only_tcp || matches!(service, Service::Kdc | Service::Dns) {
+                if service.has_tcp() {
                     self.port(&key, socket, "TCP", TcpListener::bind(socket).map(drop));
                 }
             }
@@ -291,18 +288,37 @@ impl Checker<'_> {
         for &socket in &self.settings.metrics.listen {
             self.port("metrics.listen", socket, "TCP", TcpListener::bind(socket).map(drop));
         }
+        self.transfer_ports();
     }
 
-    fn port(&mut self, key: &str, socket: SocketAddr, kind: &str, bound: std::io::Result<()>) {
-        let Err(error) = bound else { return };
+    /// The pool, on the address of each listener; of each the first port that cannot be had.
+    fn transfer_ports(&mut self) {
+        let Some(pool) = self.settings.tftp.transfer_ports.clone() else {
+            return;
+        };
+        for listener in self.settings.listeners(Service::Tftp) {
+            let mut sockets = pool.clone().map(|port| SocketAddr::new(listener.ip(), port));
+            let _ = sockets.find(|socket| !self.udp_port("tftp.transfer_ports", *socket));
+        }
+    }
+
+    fn udp_port(&mut self, key: &str, socket: SocketAddr) -> bool {
+        let bound = std_udp(socket).map(drop).map_err(|error| error.source);
+        self.port(key, socket, "UDP", bound)
+    }
+
+    /// Whether it can be had.
+    fn port(&mut self, key: &str, socket: SocketAddr, kind: &str, bound: std::io::Result<()>) -> bool {
+        let Err(error) = bound else { return true };
         let remedy = match error.kind() {
             ErrorKind::AddrInUse => {
                 "stop the process that holds it, another hardline serve perhaps, or change the port"
             }
-            ErrorKind::PermissionDenied => "grant CAP_NET_BIND_SERVICE, or set port_offset",
+            ErrorKind::PermissionDenied => "grant CAP_NET_BIND_SERVICE, or take a port from 1024 on (port_offset)",
             ErrorKind::AddrNotAvailable => "give an interface of this machine the address, or name another",
             _ => "name another address or port",
         };
         self.wrong(key, format!("{kind} {socket}: {error}"), remedy);
+        false
     }
 }

@@ -1,6 +1,14 @@
 //! Mistakes that no single key of hardline.toml can tell.
 
+use std::net::IpAddr;
+
 use super::{Service, Settings, SettingsError};
+
+/// Whether one port cannot be opened on both addresses.
+fn overlap(one: IpAddr, other: IpAddr) -> bool {
+    let any = one.is_unspecified() || other.is_unspecified();
+    one.is_ipv4() == other.is_ipv4() && (any || one == other)
+}
 
 /// What every UDP reply of the KDC may have: an error with its data.
 const UDP_REPLY_LEAST: usize = 512;
@@ -13,6 +21,7 @@ impl Settings {
             errors.push(SettingsError::at_key(&self.file, text, key, problem, remedy));
         };
         self.listen_mistakes(&mut wrong);
+        self.transfer_port_mistakes(&mut wrong);
         self.kdc_mistakes(&mut wrong);
         self.bootstrap_mistakes(&mut wrong);
         self.tftp.mistakes(&mut wrong);
@@ -56,6 +65,40 @@ impl Settings {
             if (1..sockets.len()).any(|at| sockets[..at].contains(&sockets[at])) {
                 wrong(&key, "the same listener stands there twice", "remove one");
             }
+        }
+    }
+
+    /// The pool of transfer ports, which every listener of `[tftp]` opens on its own address.
+    fn transfer_port_mistakes(&self, wrong: &mut dyn FnMut(&str, &str, &str)) {
+        const KEY: &str = "tftp.transfer_ports";
+        let Some(pool) = &self.tftp.transfer_ports else {
+            return;
+        };
+        let transfers = self.listeners(Service::Tftp);
+        for service in Service::ALL.into_iter().filter(|service| service.has_udp()) {
+            let mut others = self.listeners(service).into_iter();
+            let taken = others.find(|other| {
+                let meets = transfers.iter().any(|own| overlap(own.ip(), other.ip()));
+                meets && pool.contains(&other.port())
+            });
+            if let Some(taken) = taken {
+                let (first, last) = (pool.start(), pool.end());
+                let problem = format!("the pool {first}-{last} holds the port that {service} listens on, {taken}");
+                wrong(KEY, &problem, "take a range without it");
+                return;
+            }
+        }
+        let shared = transfers.iter().enumerate().find_map(|(at, own)| {
+            let mut before = transfers.iter().take(at);
+            before.find(|before| overlap(before.ip(), own.ip())).zip(Some(own))
+        });
+        if let Some((one, other)) = shared {
+            let problem = format!("{one} and {other} cannot both open the pool on one address");
+            wrong(
+                KEY,
+                &problem,
+                "leave one listener of the address, or remove transfer_ports",
+            );
         }
     }
 

@@ -61,6 +61,16 @@ impl Service {
         }
     }
 
+    /// Whether it listens on UDP.
+    pub const fn has_udp(self) -> bool {
+        !matches!(self, Self::Http | Self::Admin | Self::Bootstrap | Self::BootstrapLegacy)
+    }
+
+    /// Whether it listens on TCP.
+    pub const fn has_tcp(self) -> bool {
+        !self.has_udp() || matches!(self, Self::Kdc | Self::Dns)
+    }
+
     /// Its port before `port_offset` is added.
     pub const fn standard_port(self) -> u16 {
         match self {

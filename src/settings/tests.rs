@@ -109,6 +109,7 @@ fn the_limits_of_tftp_and_http() {
         "transfer_ports = '9-8'",
         "transfer_ports = '0-8'",
         "transfer_ports = 'few'",
+        "transfer_ports = '60-70'",
         "relays = ['cmts1']",
         "max_block_size = 7",
         "max_block_size = 65465",
@@ -121,6 +122,43 @@ fn the_limits_of_tftp_and_http() {
         assert!(tftp(wrong).is_err(), "{wrong}");
     }
     assert!(parse(&format!("{LEAST}[http]\nlisten = ['::1']\nstall_timeout = '0s'\n")).is_err());
+}
+
+/// Ports that the server would find taken by itself: told with the key of the pool, before anything is bound.
+#[test]
+fn the_transfer_ports_leave_the_listeners_ports_alone() {
+    let refused = |text: &str| match parse(&format!("{LEAST}{text}\n")) {
+        Ok(_) => None,
+        Err(errors) => errors.first().map(ToString::to_string),
+    };
+    let pool = |listen: &str, more: &str| {
+        refused(&format!(
+            "[tftp]\nlisten = [{listen}]\ntransfer_ports = '1060-1070'\n{more}"
+        ))
+    };
+    for (listen, more, words) in [
+        (
+            "'127.0.0.1:1069'",
+            "",
+            "tftp.transfer_ports: the pool 1060-1070 holds the port that tftp listens on, 127.0.0.1:1069; take a range",
+        ),
+        (
+            "'127.0.0.1'",
+            "[snmp]\nlisten = ['0.0.0.0:1062']",
+            "the port that snmp listens on, 0.0.0.0:1062",
+        ),
+        ("'0.0.0.0:69', '127.0.0.1:70'", "", "cannot both open the pool"),
+    ] {
+        let error = pool(listen, more).unwrap_or_default();
+        assert!(error.contains(words), "{listen} {more}: {error}");
+    }
+    for (listen, more) in [
+        ("'127.0.0.1', '::1', '127.0.0.2'", ""),
+        ("'127.0.0.1'", "[snmp]\nlisten = ['127.0.0.2:1062', '[::1]:1063']"),
+        ("'127.0.0.1'", "[http]\nlisten = ['127.0.0.1:1064']"),
+    ] {
+        assert_eq!(pool(listen, more), None, "{listen} {more}");
+    }
 }
 
 #[test]

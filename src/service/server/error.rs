@@ -17,7 +17,7 @@ use crate::store::{MasterKeyError, StoreError};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address cannot be listened on.
-    #[error("{source}: stop what holds the port, or change listen of [{service}] or port_offset in hardline.toml")]
+    #[error("{source}: stop what holds the port, or change {} in hardline.toml", port_keys(*service))]
     Bind {
         /// The service's table.
         service: Service,
@@ -67,6 +67,16 @@ pub enum StartError {
     /// Bootstrapping.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
+}
+
+/// The keys that a service's ports come from.
+fn port_keys(service: Service) -> String {
+    let pool = if service == Service::Tftp {
+        ", its transfer_ports"
+    } else {
+        ""
+    };
+    format!("listen of [{service}]{pool} or port_offset")
 }
 
 pub(super) fn file_error<E: std::fmt::Display>(path: &Path, key: &'static str) -> impl FnOnce(E) -> StartError {
