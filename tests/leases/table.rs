@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{address, ago, lease, mac};
-use crate::support::server::Server;
+use super::{address, ago, lease, mac, verified};
+use crate::support::{self, server::Server};
 
 #[test]
 fn the_table_goes_out_and_back() {
@@ -63,4 +63,32 @@ fn the_table_goes_out_and_back() {
         assert_eq!(out.status.code(), Some(code), "{args:?}");
     }
     assert_eq!(server.json(&["lease", "sources"])["sources"], json!([]));
+}
+
+/// `hardline lease name` asks the lease sources of the settings, whatever they are, as the admin API does.
+#[test]
+fn a_name_is_bound_to_the_lease_that_a_source_knows() {
+    let server = verified("");
+    let made = |last: u8, more: &[&str]| server.json(&[&["lease", "name", &mac(last)], more].concat())["address"].clone();
+    lease(&server, 1, &[]);
+    assert_eq!(made(1, &[]), json!(address(1)));
+    let table = server.site().join("dhcp.db");
+    let rows = format!(
+        "CREATE TABLE lease (ip TEXT, hw TEXT, since INTEGER);
+         INSERT INTO lease VALUES ('{}', '{}', strftime('%s', 'now'))",
+        address(2),
+        mac(2)
+    );
+    support::peers::run(std::process::Command::new("sqlite3").arg(&table).arg(rows));
+    assert_eq!(made(2, &[]), json!(null), "the table does not know it");
+    server.add_settings(&format!(
+        "[[lease_source]]\nkind = \"sql\"\nurl = \"sqlite:{}\"\n\
+         by_address = \"SELECT hw AS mac, since AS obtained FROM lease WHERE ip = :address\"\n\
+         by_mac = \"SELECT ip AS address, hw AS mac, since AS obtained FROM lease WHERE hw = :mac\"\n",
+        table.display()
+    ));
+    assert_eq!(made(2, &[]), json!(address(2)));
+    assert_eq!(made(1, &[]), json!(address(1)));
+    assert_eq!(made(2, &["--address", "192.0.2.9"]), json!("192.0.2.9"));
+    assert_eq!(made(3, &[]), json!(null));
 }

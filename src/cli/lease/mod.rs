@@ -139,7 +139,7 @@ struct NameArgs {
     /// For how many seconds it is good; 60 by default
     #[arg(long, value_name = "SECONDS")]
     lifetime: Option<u64>,
-    /// The address it is bound to; by default that of the device's lease, if it has one
+    /// The address it is bound to; by default that of the device's lease, if a lease source knows of one
     #[arg(long, visible_alias = "ip", value_name = "ADDR")]
     address: Option<IpAddr>,
 }
@@ -182,7 +182,7 @@ async fn work(
         Command::Import { file, skip_bad, .. } => transfer::import(store, &file, skip_bad, as_json).await,
         Command::Export { file, .. } => transfer::export(store, &file, as_json).await,
         Command::Sources { .. } => sources(settings, store, as_json).await,
-        Command::Name(args) => name(store, args, as_json).await,
+        Command::Name(args) => name(settings, store, args, as_json).await,
         // Done before the database is opened, which it may not be allowed to.
         Command::Event(args) => event::run(&args, as_json),
     }
@@ -315,8 +315,13 @@ async fn sources(settings: &Settings, store: &std::sync::Arc<SqliteStore>, as_js
     }
 }
 
-async fn name(store: &SqliteStore, args: NameArgs, as_json: bool) -> Result<(), CliError> {
-    let lease = store.newest_lease(args.mac).await?;
+async fn name(
+    settings: &Settings,
+    store: &std::sync::Arc<SqliteStore>,
+    args: NameArgs,
+    as_json: bool,
+) -> Result<(), CliError> {
+    let leases = server::leases(settings, store).map_err(|error| CliError::Wrong(error.to_string()))?;
     let order = NameOrder {
         mac: args.mac,
         file: args.file,
@@ -324,7 +329,7 @@ async fn name(store: &SqliteStore, args: NameArgs, as_json: bool) -> Result<(), 
         lifetime: args.lifetime,
         address: args.address,
     };
-    let made = make_name(store, order, lease.as_ref(), Timestamp::now(), &mut OsRandom).await;
+    let made = make_name(store.as_ref(), leases.as_deref(), order, Timestamp::now(), &mut OsRandom).await;
     let made = made.map_err(|error| CliError::Failed(error.to_string()))?;
     if as_json {
         return output::print_json(&made);

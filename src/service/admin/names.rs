@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Admin;
 use super::answer::{Answer, Document, Refused, with};
-use crate::model::Lease;
 use crate::provisioning::one_time_name;
 use crate::service::files::requested_name;
-use crate::service::lease::{Found, Key};
+use crate::service::lease::{Found, Key, Leases};
 use crate::store::{OneTimeName, Store, StoreError};
 use crate::value::{MacAddress, OsRandom, Random, Timestamp, rfc3339};
 
@@ -72,14 +71,15 @@ pub enum NameError {
     Store(#[from] StoreError),
 }
 
-/// Makes and stores a name, bound to the device's `lease` where there is one.
+/// Makes and stores a name, bound to the address that is ordered, or else to that of the lease that the sources know of the
+/// device, if there is one.
 ///
 /// # Errors
 /// [`NameError`].
 pub async fn make_name(
     store: &dyn Store,
+    leases: Option<&Leases>,
     order: NameOrder,
-    lease: Option<&Lease>,
     now: Timestamp,
     random: &mut (dyn Random + Send),
 ) -> Result<MadeName, NameError> {
@@ -97,15 +97,15 @@ pub async fn make_name(
         None if store.device(order.mac).await?.is_none() => return Err(NameError::Device(order.mac)),
         None => None,
     };
-    let lease = lease.filter(|lease| lease.mac == order.mac && !lease.is_over(now));
+    let address = match order.address {
+        Some(address) => Some(address),
+        None => leased_address(leases, order.mac, now).await,
+    };
     let name = one_time_name(random);
     let stored = OneTimeName {
         digest: OneTimeName::digest_of(&name),
         mac: order.mac,
-        address: order
-            .address
-            .or(lease.map(|lease| lease.address))
-            .map(|address| address.to_canonical()),
+        address: address.map(|address| address.to_canonical()),
         file,
         single: order.single,
         created: now,
@@ -124,16 +124,17 @@ pub async fn make_name(
     Ok(made)
 }
 
-pub(super) async fn order(State(admin): State<Arc<Admin>>, Document(order): Document<NameOrder>) -> Answer {
-    let lease = match &admin.leases {
-        Some(leases) => leases.find(Key::Mac(order.mac), |_| false).await,
-        None => Found::None,
-    };
-    let lease = match &lease {
-        Found::Lease(lease) => Some(lease.as_ref()),
+/// The address of the device's lease, where a source knows of one.
+async fn leased_address(leases: Option<&Leases>, mac: MacAddress, now: Timestamp) -> Option<IpAddr> {
+    match leases?.find(Key::Mac(mac), |_| false).await {
+        Found::Lease(lease) => (lease.mac == mac && !lease.is_over(now)).then_some(lease.address),
         Found::None | Found::Unknown | Found::Busy => None,
-    };
-    let made = make_name(admin.store.as_ref(), order, lease, Timestamp::now(), &mut OsRandom).await;
+    }
+}
+
+pub(super) async fn order(State(admin): State<Arc<Admin>>, Document(order): Document<NameOrder>) -> Answer {
+    let (store, leases) = (admin.store.as_ref(), admin.leases.as_deref());
+    let made = make_name(store, leases, order, Timestamp::now(), &mut OsRandom).await;
     match made {
         Ok(made) => with(StatusCode::CREATED, &made),
         Err(NameError::Store(error)) => Err(error.into()),
