@@ -168,6 +168,49 @@ fn the_admin_api_takes_leases_events_and_orders_of_names_from_who_has_the_token(
         stream.read_to_string(&mut answer).expect("an answer");
         assert!(answer.contains(status), "{head:?}: {answer:?}");
     }
+    // What is wrong is told with its place in the list, its field and the reason.
+    let good = format!("{{\"address\": \"127.3.0.1\", \"mac\": \"{}\", \"obtained\": \"{now}\"}}", mac(1));
+    for (path, body, reason) in [
+        (
+            "/leases",
+            "{\"address\": \"127.3.0.1\", \"mac\": \"001122334455\"}".to_owned(),
+            "the body: missing field `obtained`",
+        ),
+        (
+            "/leases",
+            format!("[{good}, {}]", good.replace(&mac(1), "x:y")),
+            "the body: [1].mac: 'x:y' is not a MAC address",
+        ),
+        (
+            "/leases/events",
+            "[{\"event\": \"born\"}]".to_owned(),
+            "the body: [0].event: unknown variant `born`, expected one of `granted`, `renewed`, `ended`",
+        ),
+        (
+            "/leases/events",
+            "{\"event\": \"granted\", \"lease\": {\"address\": \"x\"}}".to_owned(),
+            "the body: lease.address: ",
+        ),
+        (
+            "/leases/events",
+            "{\"event\": \"renewed\"}".to_owned(),
+            "the body: missing field `lease`",
+        ),
+        (
+            "/credentials/used",
+            "[{\"mac\": \"zz\"}]".to_owned(),
+            "the body: [0].mac: 'zz' is not a MAC address",
+        ),
+        (
+            "/names",
+            "{\"mac\": \"001122334455\", \"lifetime\": \"x\"}".to_owned(),
+            "the body: lifetime: invalid type",
+        ),
+    ] {
+        let (status, document) = admin(&server, "POST", path, &token, &body);
+        let message = document["error"]["message"].as_str().unwrap_or_default();
+        assert!(status == 400 && message.starts_with(reason), "{path} {body}: {document}");
+    }
     let long = format!("[{}]", " ".repeat(2 << 20));
     assert_eq!(admin(&server, "POST", "/leases", &token, &long).0, 413);
     server.assert_unhurt();

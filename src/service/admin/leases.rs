@@ -69,10 +69,46 @@ pub(super) async fn remove(State(admin): State<Arc<Admin>>, Path(text): Path<Str
     }
 }
 
-pub(super) async fn events(State(admin): State<Arc<Admin>>, Document(body): Document<OneOrMany<LeaseEvent>>) -> Answer {
+/// An event as it is told: which fields it has depends on what happened.
+#[derive(Deserialize)]
+struct Told {
+    event: Happened,
+    lease: Option<Lease>,
+    address: Option<IpAddr>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Happened {
+    Granted,
+    Renewed,
+    Ended,
+}
+
+/// An event, whose mistakes are told with their fields.
+#[derive(Deserialize)]
+#[serde(try_from = "Told")]
+pub(super) struct Event(LeaseEvent);
+
+impl TryFrom<Told> for Event {
+    type Error = &'static str;
+
+    fn try_from(told: Told) -> Result<Self, Self::Error> {
+        let lease = told.lease.ok_or("missing field `lease`");
+        Ok(Self(match told.event {
+            Happened::Granted => LeaseEvent::Granted { lease: lease? },
+            Happened::Renewed => LeaseEvent::Renewed { lease: lease? },
+            Happened::Ended => LeaseEvent::Ended {
+                address: told.address.ok_or("missing field `address`")?,
+            },
+        }))
+    }
+}
+
+pub(super) async fn events(State(admin): State<Arc<Admin>>, Document(body): Document<OneOrMany<Event>>) -> Answer {
     let events = body.all()?;
     let count = events.len();
-    for event in events {
+    for Event(event) in events {
         let (address, mac) = match &event {
             LeaseEvent::Granted { lease } | LeaseEvent::Renewed { lease } => (lease.address, Some(lease.mac)),
             LeaseEvent::Ended { address } => {
