@@ -1,4 +1,4 @@
-//! `hardline config`, `mib` and `template` with what is no input of theirs: each says what is wrong with what, and nothing is
+//! `hardline config`, `mib`, `template`, `load` and `lease event` with what is no input of theirs: each says what is wrong with what, and nothing is
 //! written.
 
 use std::io::Write;
@@ -27,8 +27,14 @@ impl Folder {
 
     /// The exit code and everything that is said, with `input` on standard input.
     fn run(&self, args: &[&str], input: &[u8]) -> (i32, String) {
+        self.run_in(args, &[], input)
+    }
+
+    /// The same with more environment variables.
+    fn run_in(&self, args: &[&str], variables: &[(&str, &str)], input: &[u8]) -> (i32, String) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_hardline"))
             .args(args)
+            .envs(variables.iter().copied())
             .current_dir(self.0.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -132,4 +138,73 @@ fn names_that_nobody_has_are_said() {
         let (found, said) = folder.run(args, b"");
         assert!(found == code && said.contains(words), "{args:?}: {found} {said}");
     }
+}
+
+#[test]
+fn what_a_load_would_pass_over_is_refused_and_what_stops_it_is_said() {
+    let folder = Folder::new();
+    let load = ["load", "tftp", "127.0.0.1:1", "--file", "f"];
+    for (more, code, words) in [
+        (&["--conformance", "--sessions", "2"][..], 2, &["'--conformance'", "'--sessions"][..]),
+        (&["--conformance", "--loss", "5"], 2, &["'--conformance'", "'--loss"]),
+        (&["--conformance", "--block-size", "512"], 2, &["'--conformance'", "'--block-size"]),
+        (&["--threads", "2"], 2, &["--source"]),
+        (&["--threads", "2", "--source", "127.0.0.1"], 2, &["--threads", "give a network"]),
+        (
+            &["--source", "192.0.2.77"],
+            1,
+            &["nothing can be sent from 192.0.2.77: ", "(--source)"],
+        ),
+        (
+            &["--server-pid", "4194305"],
+            1,
+            &["process 4194305: No such file", "(--server-pid)"],
+        ),
+    ] {
+        let (found, said) = folder.run(&[&load[..], more].concat(), b"");
+        let all = words.iter().all(|words| said.contains(words));
+        assert!(found == code && all, "{more:?}: {found} {said}");
+    }
+    let (_, help) = folder.run(&["load", "tftp", "--help"], b"");
+    assert!(help.contains("In braces, n, mac, mac: and ip stand for"), "{help}");
+}
+
+#[test]
+fn an_event_that_is_none_is_refused_and_a_server_that_is_not_there_is_said() {
+    let folder = Folder::new();
+    let event = |hook: &str, variables: &[(&str, &str)], more: &[&str]| {
+        folder.run_in(&[&["lease", "event", hook], more].concat(), variables, b"")
+    };
+    for (hook, variables, words) in [
+        (
+            "leases4_committed",
+            &[("LEASES4_SIZE", "x")][..],
+            "LEASES4_SIZE is 'x', expected a number of leases: call this from Kea's hook",
+        ),
+        (
+            "leases6_committed",
+            &[("LEASES6_SIZE", "0"), ("DELETED_LEASES6_SIZE", "-1")],
+            "DELETED_LEASES6_SIZE is '-1'",
+        ),
+        (
+            "leases4_committed",
+            &[],
+            "LEASES4_SIZE and DELETED_LEASES4_SIZE are missing",
+        ),
+    ] {
+        let (code, said) = event(hook, variables, &[]);
+        assert!(code == 2 && said.contains(words), "{hook} {variables:?}: {code} {said}");
+    }
+    let (code, said) = event("leases4_committed", &[("LEASES4_SIZE", "0")], &[]);
+    assert!(code == 0 && said.contains("0 events"), "{said}");
+    let token = folder.0.path().join("token");
+    std::fs::write(&token, "0123456789abcdef0123\n").unwrap();
+    std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let (code, said) = event(
+        "lease4_release",
+        &[("LEASE4_ADDRESS", "192.0.2.7")],
+        &["--url", "http://127.0.0.1:1", "--token-file", "token"],
+    );
+    let words = ["http://127.0.0.1:1: ", "Connection refused", "[admin]", "--url"];
+    assert!(code == 1 && words.iter().all(|words| said.contains(words)), "{code} {said}");
 }

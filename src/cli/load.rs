@@ -34,12 +34,16 @@ pub struct TftpArgs {
     /// The server: a name or an address, with its port where that is not 69
     #[arg(value_name = "HOST[:PORT]")]
     server: String,
-    /// The name asked for; {n}, {mac}, {mac:} and {ip} stand for the device's number, MAC address and address. Without it,
-    /// every file of --compare in turn
+    // In a help text, {n} is a line break.
+    /// The name asked for. In braces, n, mac, mac: and ip stand for the device's number, its MAC address and its address, as
+    /// in cm-{mac}.bin. Without it, every file of --compare in turn
     #[arg(long, value_name = "NAME", required_unless_present = "compare")]
     file: Option<String>,
     /// Check the server feature by feature instead, with --file or the largest file of --compare
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = [
+        "sessions", "downloads", "devices", "block_size", "window", "tsize", "timeout", "netaddr", "hwaddr", "mac", "source",
+        "loss", "seed", "patience", "retries", "threads", "server_pid",
+    ])]
     conformance: bool,
     /// The folder that has each file as it must come
     #[arg(long, value_name = "DIR")]
@@ -90,7 +94,7 @@ pub struct TftpArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     retries: u8,
     /// Threads that send, where --source is a network
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "source")]
     threads: usize,
     /// The server's process on this machine, to report what it used
     #[arg(long, value_name = "PID")]
@@ -222,6 +226,11 @@ fn sources(args: &TftpArgs, server: SocketAddr, devices: u32) -> Result<Sources,
         return Ok(Sources::Own(None));
     };
     if let Ok(address) = text.parse::<IpAddr>() {
+        if args.threads > 1 {
+            return Err(wrong(format!(
+                "--threads: {address} is one address, from which one thread sends: give a network, such as 127.16.0.0/16"
+            )));
+        }
         if address.is_ipv4() != server.is_ipv4() {
             return Err(wrong(format!(
                 "--source: {address} and {} are of different families",

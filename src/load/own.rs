@@ -98,7 +98,8 @@ async fn session(
     let mut loss = Loss::new(plan.loss, plan.seed.wrapping_add(u64::from(number) << 32));
     let mut session = Session::new(plan, number);
     while let Some(server) = session.begin(clock.now(), &mut out) {
-        let socket = UdpSocket::bind(SocketAddr::new(source, 0)).await?;
+        let socket = UdpSocket::bind(SocketAddr::new(source, 0)).await;
+        let socket = socket.map_err(|error| cannot_send(source, &error))?;
         send(&socket, &out, server, &mut loss).await?;
         let end = loop {
             if let Some(end) = session.ended(clock.now()) {
@@ -122,6 +123,11 @@ async fn session(
         let _ = ended.send(end).await;
     }
     Ok(())
+}
+
+fn cannot_send(source: IpAddr, error: &io::Error) -> io::Error {
+    let remedy = "give an interface of this machine the address, or name one that it has (--source)";
+    io::Error::new(error.kind(), format!("nothing can be sent from {source}: {error}: {remedy}"))
 }
 
 async fn send(socket: &UdpSocket, packet: &[u8], to: SocketAddr, loss: &mut Loss) -> io::Result<()> {

@@ -24,7 +24,18 @@ struct Stat {
 }
 
 impl Used {
+    /// What `process` used.
+    ///
+    /// # Errors
+    /// The system's, where there is no such process; it says which was meant.
     pub(super) fn of(process: u32) -> io::Result<Self> {
+        Self::read(process).map_err(|error| {
+            let remedy = "name a process that runs on this machine (--server-pid)";
+            io::Error::new(error.kind(), format!("process {process}: {error}: {remedy}"))
+        })
+    }
+
+    fn read(process: u32) -> io::Result<Self> {
         let mut ticks = stat(process)?.ticks;
         let mut parents: HashMap<u32, Stat> = HashMap::new();
         for entry in std::fs::read_dir("/proc")?.flatten() {

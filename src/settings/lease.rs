@@ -210,6 +210,13 @@ impl Settings {
                 "add a [[lease_source]], kind = \"table\" for the leases of hardline lease, or remove [verify]",
             );
         }
+        for cmts in self.cmts.iter().filter(|cmts| cmts.addresses.is_empty()) {
+            wrong(
+                "cmts.addresses",
+                &format!("of '{}': no request would come from it", cmts.name),
+                "name the addresses and networks that its requests come from, or remove the table",
+            );
+        }
         let names: Vec<&str> = self.cmts.iter().map(|cmts| cmts.name.as_str()).collect();
         if (1..names.len()).any(|at| names.get(..at).is_some_and(|before| before.contains(&names[at]))) {
             wrong(

@@ -148,6 +148,9 @@ impl Settings {
                 "set 1 or more",
             );
         }
+        if self.http.max_connections == 0 {
+            wrong("http.max_connections", "nobody could fetch a file", "set 1 or more");
+        }
         for (key, value) in [
             ("kdc.ticket_lifetime", self.kdc.ticket_lifetime),
             ("kdc.dh_key_lifetime", self.kdc.dh_key_lifetime),

@@ -122,6 +122,17 @@ fn the_limits_of_tftp_and_http() {
         assert!(tftp(wrong).is_err(), "{wrong}");
     }
     assert!(parse(&format!("{LEAST}[http]\nlisten = ['::1']\nstall_timeout = '0s'\n")).is_err());
+    let first = |text: &str| parse(&format!("{LEAST}{text}\n")).map_err(|errors| errors[0].to_string());
+    let none = first("[http]\nlisten = ['::1']\nmax_connections = 0").unwrap_err();
+    assert!(
+        none.contains("http.max_connections: nobody could fetch a file; set 1 or more"),
+        "{none}"
+    );
+    let nowhere = first("[[cmts]]\nname = 'c7'\naddresses = []").unwrap_err();
+    assert!(
+        nowhere.contains("cmts.addresses: of 'c7': no request would come from it; name the addresses"),
+        "{nowhere}"
+    );
 }
 
 /// Ports that the server would find taken by itself: told with the key of the pool, before anything is bound.

@@ -40,6 +40,7 @@ pub(super) struct Args {
 /// Reads the event from the environment, and hands it on.
 pub(super) fn run(args: &Args, as_json: bool) -> Result<(), CliError> {
     let read = |name: &str| std::env::var(name).ok();
+    counted(&args.hook, &read)?;
     let events = event_from_kea(&args.hook, &read).map_err(|error| CliError::Wrong(error.to_string()))?;
     let count = events.len();
     if !events.is_empty() {
@@ -68,6 +69,42 @@ pub(super) fn run(args: &Args, as_json: bool) -> Result<(), CliError> {
     output::print(&format!("{count} events recorded\n"))
 }
 
+/// The server was not reached: why, down to what the system says.
+fn unreachable(url: &str, error: &dyn std::error::Error) -> CliError {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let reason = causes.last().map(ToString::to_string).unwrap_or_default();
+    CliError::Failed(format!(
+        "{url}: the admin API is not reached: {reason}: start hardline serve with [admin], or correct --url"
+    ))
+}
+
+/// Refuses what is no environment of a hook point that tells of lists: each list has its number of leases.
+fn counted(hook: &str, read: &dyn Fn(&str) -> Option<String>) -> Result<(), CliError> {
+    let version = match hook {
+        "leases4_committed" => 4,
+        "leases6_committed" => 6,
+        _ => return Ok(()),
+    };
+    let names = ["LEASES", "DELETED_LEASES"].map(|list| format!("{list}{version}_SIZE"));
+    for name in &names {
+        if let Some(value) = read(name)
+            && value.parse::<usize>().is_err()
+        {
+            let value = output::printable(&value);
+            return Err(CliError::Wrong(format!(
+                "{hook}: {name} is '{value}', expected a number of leases: call this from Kea's hook run_script"
+            )));
+        }
+    }
+    if names.iter().all(|name| read(name).is_none()) {
+        let names = names.join(" and ");
+        return Err(CliError::Wrong(format!(
+            "{hook}: {names} are missing: call this from Kea's hook run_script"
+        )));
+    }
+    Ok(())
+}
+
 async fn post(url: &str, token: &AdminToken, events: &[LeaseEvent]) -> Result<(), CliError> {
     let failed = |error: &dyn std::fmt::Display| CliError::Failed(format!("{url}: {error}"));
     let body = serde_json::to_vec(events).map_err(|error| failed(&error))?;
@@ -80,7 +117,7 @@ async fn post(url: &str, token: &AdminToken, events: &[LeaseEvent]) -> Result<()
         .map_err(|error| failed(&error))?;
     let client = Client::builder(TokioExecutor::new()).build_http();
     let exchange = async {
-        let response = client.request(request).await.map_err(|error| failed(&error))?;
+        let response = client.request(request).await.map_err(|error| unreachable(url, &error))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
         let body = body.map_err(|error| failed(&error))?.to_bytes();

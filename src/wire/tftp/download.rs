@@ -29,6 +29,9 @@ pub enum DownloadError {
     /// The server granted what was not asked for.
     #[error(transparent)]
     Options(#[from] OptionError),
+    /// The server granted an option that no client asks for.
+    #[error("the server grants option '{0}', which was not asked for")]
+    UnknownOption(String),
     /// The server sent what is no packet.
     #[error(transparent)]
     Packet(#[from] PacketError),
@@ -246,12 +249,12 @@ impl Download {
         }
     }
 
-    fn accept(&mut self, list: OptionList<'_>) -> Result<(), OptionError> {
+    fn accept(&mut self, list: OptionList<'_>) -> Result<(), DownloadError> {
         let granted = RequestOptions::read(list, false)?;
         let within = |granted: Option<u16>, asked: Option<u16>| {
             granted.is_none() || asked.is_some_and(|most| granted <= Some(most))
         };
-        let unasked = |name| Err(OptionError::NotAsked(name));
+        let unasked = |name| Err(OptionError::NotAsked(name).into());
         if !within(granted.block_size, self.asked.block_size) {
             return unasked("blksize");
         }
@@ -265,11 +268,10 @@ impl Download {
             return unasked("tsize");
         }
         let known: [&[u8]; 4] = [b"blksize", b"timeout", b"tsize", b"windowsize"];
-        if list
-            .iter()
-            .any(|(name, _)| !known.iter().any(|known| known.eq_ignore_ascii_case(name)))
-        {
-            return unasked("that nobody knows");
+        let is_known = |name: &[u8]| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        if let Some((name, _)) = list.iter().find(|(name, _)| !is_known(name)) {
+            let name: String = String::from_utf8_lossy(name).chars().take(40).collect();
+            return Err(DownloadError::UnknownOption(name));
         }
         self.parameters = Negotiated::of(&granted);
         self.told = granted.size;
@@ -338,6 +340,7 @@ impl Download {
         let (code, message) = match &failure {
             DownloadError::Refused { .. } | DownloadError::Silent { .. } => (None, ""),
             DownloadError::Options(error) => (Some(ErrorCode::OPTIONS), error.message()),
+            DownloadError::UnknownOption(_) => (Some(ErrorCode::OPTIONS), "option not asked for"),
             DownloadError::TooLong(_) => (Some(ErrorCode::FULL), "file too long"),
             DownloadError::Packet(_) | DownloadError::OutOfPlace => (Some(ErrorCode::ILLEGAL), "illegal packet"),
             DownloadError::BlockSize { .. } => (Some(ErrorCode::ILLEGAL), "block too long"),

@@ -78,7 +78,7 @@ pub enum OptionError {
     #[error("option {0} stands twice")]
     Twice(&'static str),
     /// An OACK holds an option that nobody asked for, or grants more than was asked for.
-    #[error("option {0} was not asked for like that")]
+    #[error("the server grants option {0} otherwise than it was asked for, or unasked")]
     NotAsked(&'static str),
 }
 

@@ -80,8 +80,20 @@ fn rfc_2347_what_was_not_asked_for_ends_in_error_8() {
         let (mut download, _) = begin(Download::device_options(server().ip()));
         let answer = receive(&mut download, transfer_port(), granted).unwrap();
         assert_eq!(&answer[..4], b"\0\x05\0\x08", "{granted:?}");
-        assert!(matches!(download.result(), Some(Err(DownloadError::Options(_)))));
+        let error = download.result().unwrap().unwrap_err();
+        assert!(
+            matches!(error, DownloadError::Options(_) | DownloadError::UnknownOption(_)),
+            "{error}"
+        );
     }
+}
+
+#[test]
+fn an_option_that_nobody_asked_for_is_named() {
+    let (mut download, _) = begin(Download::device_options(server().ip()));
+    receive(&mut download, transfer_port(), b"\0\x06hello\x001\0");
+    let error = download.result().unwrap().unwrap_err().to_string();
+    assert_eq!(error, "the server grants option 'hello', which was not asked for");
 }
 
 #[test]
