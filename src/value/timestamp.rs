@@ -12,6 +12,11 @@ use std::time::{Duration, SystemTime};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// The first instant that its text (RFC 3339) can say: the begin of the year 0.
+    pub const FIRST: Self = Self(-62_167_219_200_000_000);
+    /// The last one: the end of the year 9999.
+    pub const LAST: Self = Self(253_402_300_799_999_999);
+
     /// The system clock's present instant. For the sockets' floor only.
     pub fn now() -> Self {
         let elapsed = SystemTime::now()
@@ -104,7 +109,10 @@ impl FromStr for Timestamp {
     /// Reads RFC 3339 and what databases make of it: `T` or a blank between date and time, perhaps a fraction, and `Z`, an
     /// offset such as `+00`, `+01:00`, `-0530`, or nothing for UTC.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        date_and_time(text.trim()).ok_or_else(|| TimestampError(text.chars().take(40).collect()))
+        let instant = date_and_time(text.trim());
+        // What an offset from UTC moves out of the years 0 to 9999 could not be written any more.
+        let instant = instant.filter(|instant| (Self::FIRST..=Self::LAST).contains(instant));
+        instant.ok_or_else(|| TimestampError(text.chars().take(40).collect()))
     }
 }
 
@@ -253,8 +261,22 @@ mod tests {
             "2026-11-25T21:57:46+",
             "2026-11-25T21:57:46Zx",
             "2026-11-25T21:57:46.x",
+            "9999-12-31T23:59:59-01:00",
+            "0000-01-01T00:00:00+01:00",
+            "10000-01-01T00:00:00Z",
         ] {
             assert!(wrong.parse::<Timestamp>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_first_and_the_last_instant_that_can_be_written() {
+        for (instant, text) in [
+            (Timestamp::FIRST, "0000-01-01T00:00:00.000Z"),
+            (Timestamp::LAST, "9999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(instant.to_string(), text);
+            assert!(text.parse::<Timestamp>().is_ok());
         }
     }
 

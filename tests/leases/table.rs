@@ -92,3 +92,43 @@ fn a_name_is_bound_to_the_lease_that_a_source_knows() {
     assert_eq!(made(2, &["--address", "192.0.2.9"]), json!("192.0.2.9"));
     assert_eq!(made(3, &[]), json!(null));
 }
+
+/// A lifetime is what DHCP can say, 32 bits of seconds; and what an earlier version stored goes out and comes back.
+#[test]
+fn lifetimes_have_an_end_that_can_be_written() {
+    let server = Server::install();
+    let add = |last: u8, more: &[&str]| {
+        let (address, mac) = (address(last), mac(last));
+        server.run(&[&["lease", "add", "--address", &address, "--mac", &mac, "--json"], more].concat())
+    };
+    for (more, words) in [
+        (
+            &["--lifetime", "18446744073709551615"][..],
+            "expected 0 to 4294967294 seconds, or 4294967295 for a lease without end",
+        ),
+        (
+            &["--lifetime", "4000000000", "--obtained", "9990-01-01T00:00:00Z"],
+            "the lease would end after the year 9999",
+        ),
+    ] {
+        let out = add(1, more);
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.code() == Some(2) && said.contains(words), "{more:?}: {said}");
+    }
+    assert!(add(1, &["--lifetime", "4294967295"]).status.success());
+    assert_eq!(server.json(&["lease", "show", &address(1)])["expires"], json!(null));
+    assert!(add(2, &["--lifetime", "4294967294"]).status.success());
+    assert!(server.json(&["lease", "show", &address(2)])["expires"].is_string());
+
+    let database = server.site().join("hardline.db");
+    let outlier = format!("UPDATE leases SET expires = 9223372036854775807 WHERE mac = '{}'", mac(2));
+    support::peers::run(std::process::Command::new("sqlite3").arg(database).arg(outlier));
+    for name in ["out.csv", "out.jsonl"] {
+        let file = server.site().join(name);
+        let file = file.to_str().expect("UTF-8");
+        server.command(&["lease", "export", file]);
+        server.command(&["lease", "import", file]);
+        let shown = server.json(&["lease", "show", &address(2)]);
+        assert_eq!((&shown["mac"], &shown["expires"]), (&json!(mac(2)), &json!(null)), "{name}");
+    }
+}

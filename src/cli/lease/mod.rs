@@ -82,6 +82,17 @@ fn whom(text: &str) -> Result<Whom, String> {
         .map_err(|_| format!("'{text}' is neither an address nor a MAC address"))
 }
 
+fn lifetime(text: &str) -> Result<u32, String> {
+    let expected = |_| {
+        format!(
+            "expected 0 to {} seconds, or {} for a lease without end",
+            u32::MAX - 1,
+            u32::MAX
+        )
+    };
+    text.parse().map_err(expected)
+}
+
 #[derive(clap::Args)]
 struct OneArgs {
     #[command(flatten)]
@@ -116,9 +127,10 @@ struct AddArgs {
     /// When the device last renewed it
     #[arg(long, value_name = "INSTANT")]
     renewed: Option<Timestamp>,
-    /// For how many seconds from when it was obtained or renewed it is good; for ever by default
-    #[arg(long, value_name = "SECONDS", conflicts_with = "expires")]
-    lifetime: Option<u64>,
+    /// For how many seconds from when it was obtained or renewed it is good; 4294967295, as in DHCP, is for ever, which is
+    /// the default
+    #[arg(long, value_name = "SECONDS", conflicts_with = "expires", value_parser = lifetime)]
+    lifetime: Option<u32>,
     /// When it ends
     #[arg(long, value_name = "INSTANT")]
     expires: Option<Timestamp>,
@@ -198,8 +210,15 @@ async fn add(store: &SqliteStore, args: AddArgs, as_json: bool) -> Result<(), Cl
         expires: args.expires,
         ..Lease::new(args.address, args.mac, obtained)
     };
-    if let Some(seconds) = args.lifetime {
-        lease.expires = Some(lease.since(true).plus(Duration::from_secs(seconds)));
+    // 32 bits of seconds, all of them set for a lease without end: RFC 2131 §3.3.
+    if let Some(seconds) = args.lifetime.filter(|seconds| *seconds != u32::MAX) {
+        let expires = lease.since(true).plus(Duration::from_secs(seconds.into()));
+        if expires > Timestamp::LAST {
+            return Err(CliError::Wrong(
+                "--lifetime: the lease would end after the year 9999: leave it out for a lease without end".into(),
+            ));
+        }
+        lease.expires = Some(expires);
     }
     store.put_leases(vec![lease.clone()]).await?;
     if as_json {

@@ -8,6 +8,7 @@ use crate::cli::rows::{self, Columns, PAGE, Read};
 use crate::cli::{CliError, csv};
 use crate::model::Lease;
 use crate::store::{SqliteStore, Store};
+use crate::value::Timestamp;
 
 /// The columns of CSV.
 const COLUMNS: [&str; 8] = [
@@ -35,13 +36,22 @@ pub(super) async fn export(store: &SqliteStore, file: &Path, as_json: bool) -> R
     let mut count = 0;
     all(store, |lease| {
         count += 1;
-        let record = serde_json::to_value(&lease).map_err(|error| CliError::Failed(format!("JSON: {error}")))?;
+        let record = serde_json::to_value(writable(lease)).map_err(|error| CliError::Failed(format!("JSON: {error}")))?;
         text.push_str(&if as_lines { record.to_string() } else { row(&record) });
         text.push('\n');
         Ok(())
     })
     .await?;
     rows::export(file, &text, count, "leases", as_json)
+}
+
+/// The lease as it can be read again: an end that no text can say is none, another instant the nearest one that it can.
+fn writable(mut lease: Lease) -> Lease {
+    let nearest = |instant: Timestamp| instant.clamp(Timestamp::FIRST, Timestamp::LAST);
+    lease.obtained = nearest(lease.obtained);
+    lease.renewed = lease.renewed.map(nearest);
+    lease.expires = lease.expires.filter(|expires| *expires <= Timestamp::LAST).map(nearest);
+    lease
 }
 
 fn row(record: &Value) -> String {
