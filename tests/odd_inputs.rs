@@ -145,11 +145,23 @@ fn what_a_load_would_pass_over_is_refused_and_what_stops_it_is_said() {
     let folder = Folder::new();
     let load = ["load", "tftp", "127.0.0.1:1", "--file", "f"];
     for (more, code, words) in [
-        (&["--conformance", "--sessions", "2"][..], 2, &["'--conformance'", "'--sessions"][..]),
+        (
+            &["--conformance", "--sessions", "2"][..],
+            2,
+            &["'--conformance'", "'--sessions"][..],
+        ),
         (&["--conformance", "--loss", "5"], 2, &["'--conformance'", "'--loss"]),
-        (&["--conformance", "--block-size", "512"], 2, &["'--conformance'", "'--block-size"]),
+        (
+            &["--conformance", "--block-size", "512"],
+            2,
+            &["'--conformance'", "'--block-size"],
+        ),
         (&["--threads", "2"], 2, &["--source"]),
-        (&["--threads", "2", "--source", "127.0.0.1"], 2, &["--threads", "give a network"]),
+        (
+            &["--threads", "2", "--source", "127.0.0.1"],
+            2,
+            &["--threads", "give a network"],
+        ),
         (
             &["--source", "192.0.2.77"],
             1,
@@ -206,5 +218,8 @@ fn an_event_that_is_none_is_refused_and_a_server_that_is_not_there_is_said() {
         &["--url", "http://127.0.0.1:1", "--token-file", "token"],
     );
     let words = ["http://127.0.0.1:1: ", "Connection refused", "[admin]", "--url"];
-    assert!(code == 1 && words.iter().all(|words| said.contains(words)), "{code} {said}");
+    assert!(
+        code == 1 && words.iter().all(|words| said.contains(words)),
+        "{code} {said}"
+    );
 }

@@ -24,6 +24,9 @@ use crate::store::{MasterKey, SqliteStore, Store};
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
+    /// The server runs on these settings: ports that are in use are no mistake. For an edited file, before SIGHUP
+    #[arg(long)]
+    running: bool,
 }
 
 /// Prints every problem with its remedy.
@@ -32,7 +35,7 @@ pub struct Args {
 /// [`CliError::Reported`] with exit code 2 where there is one.
 pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
     let (problems, warnings) = match Settings::load_all(&args.config.config) {
-        Ok(settings) => problems(&settings)?,
+        Ok(settings) => problems(&settings, args.running)?,
         Err(errors) => (errors, Vec::new()),
     };
     if as_json {
@@ -75,13 +78,16 @@ pub fn run(args: Args, as_json: bool) -> Result<(), CliError> {
 /// Collects what is wrong beyond the settings themselves.
 struct Checker<'a> {
     settings: &'a Settings,
+    /// The server runs, and holds its ports.
+    running: bool,
     problems: Vec<SettingsError>,
 }
 
 /// The problems, and what is only to be known.
-fn problems(settings: &Settings) -> Result<(Vec<SettingsError>, Vec<SettingsError>), CliError> {
+fn problems(settings: &Settings, running: bool) -> Result<(Vec<SettingsError>, Vec<SettingsError>), CliError> {
     let mut checker = Checker {
         settings,
+        running,
         problems: Vec::new(),
     };
     block_on(checker.database())?;
@@ -311,8 +317,9 @@ impl Checker<'_> {
     fn port(&mut self, key: &str, socket: SocketAddr, kind: &str, bound: std::io::Result<()>) -> bool {
         let Err(error) = bound else { return true };
         let remedy = match error.kind() {
+            ErrorKind::AddrInUse if self.running => return true,
             ErrorKind::AddrInUse => {
-                "stop the process that holds it, another hardline serve perhaps, or change the port"
+                "stop the process that holds it, or change the port; where it is the server of these settings, check --running"
             }
             ErrorKind::PermissionDenied => "grant CAP_NET_BIND_SERVICE, or take a port from 1024 on (port_offset)",
             ErrorKind::AddrNotAvailable => "give an interface of this machine the address, or name another",

@@ -127,7 +127,10 @@ async fn session(
 
 fn cannot_send(source: IpAddr, error: &io::Error) -> io::Error {
     let remedy = "give an interface of this machine the address, or name one that it has (--source)";
-    io::Error::new(error.kind(), format!("nothing can be sent from {source}: {error}: {remedy}"))
+    io::Error::new(
+        error.kind(),
+        format!("nothing can be sent from {source}: {error}: {remedy}"),
+    )
 }
 
 async fn send(socket: &UdpSocket, packet: &[u8], to: SocketAddr, loss: &mut Loss) -> io::Result<()> {

@@ -169,7 +169,10 @@ fn the_admin_api_takes_leases_events_and_orders_of_names_from_who_has_the_token(
         assert!(answer.contains(status), "{head:?}: {answer:?}");
     }
     // What is wrong is told with its place in the list, its field and the reason.
-    let good = format!("{{\"address\": \"127.3.0.1\", \"mac\": \"{}\", \"obtained\": \"{now}\"}}", mac(1));
+    let good = format!(
+        "{{\"address\": \"127.3.0.1\", \"mac\": \"{}\", \"obtained\": \"{now}\"}}",
+        mac(1)
+    );
     for (path, body, reason) in [
         (
             "/leases",
@@ -209,7 +212,10 @@ fn the_admin_api_takes_leases_events_and_orders_of_names_from_who_has_the_token(
     ] {
         let (status, document) = admin(&server, "POST", path, &token, &body);
         let message = document["error"]["message"].as_str().unwrap_or_default();
-        assert!(status == 400 && message.starts_with(reason), "{path} {body}: {document}");
+        assert!(
+            status == 400 && message.starts_with(reason),
+            "{path} {body}: {document}"
+        );
     }
     let long = format!("[{}]", " ".repeat(2 << 20));
     assert_eq!(admin(&server, "POST", "/leases", &token, &long).0, 413);

@@ -69,7 +69,8 @@ fn the_table_goes_out_and_back() {
 #[test]
 fn a_name_is_bound_to_the_lease_that_a_source_knows() {
     let server = verified("");
-    let made = |last: u8, more: &[&str]| server.json(&[&["lease", "name", &mac(last)], more].concat())["address"].clone();
+    let made =
+        |last: u8, more: &[&str]| server.json(&[&["lease", "name", &mac(last)], more].concat())["address"].clone();
     lease(&server, 1, &[]);
     assert_eq!(made(1, &[]), json!(address(1)));
     let table = server.site().join("dhcp.db");
@@ -121,7 +122,10 @@ fn lifetimes_have_an_end_that_can_be_written() {
     assert!(server.json(&["lease", "show", &address(2)])["expires"].is_string());
 
     let database = server.site().join("hardline.db");
-    let outlier = format!("UPDATE leases SET expires = 9223372036854775807 WHERE mac = '{}'", mac(2));
+    let outlier = format!(
+        "UPDATE leases SET expires = 9223372036854775807 WHERE mac = '{}'",
+        mac(2)
+    );
     support::peers::run(std::process::Command::new("sqlite3").arg(database).arg(outlier));
     for name in ["out.csv", "out.jsonl"] {
         let file = server.site().join(name);
@@ -129,6 +133,35 @@ fn lifetimes_have_an_end_that_can_be_written() {
         server.command(&["lease", "export", file]);
         server.command(&["lease", "import", file]);
         let shown = server.json(&["lease", "show", &address(2)]);
-        assert_eq!((&shown["mac"], &shown["expires"]), (&json!(mac(2)), &json!(null)), "{name}");
+        assert_eq!(
+            (&shown["mac"], &shown["expires"]),
+            (&json!(mac(2)), &json!(null)),
+            "{name}"
+        );
     }
+}
+
+/// Beside the running server its ports are in use: no mistake where that is said, and everything else is checked.
+#[test]
+fn an_edited_file_is_checked_beside_the_running_server() {
+    let mut server = Server::install();
+    server.start();
+    let alone = server.run(&["check"]);
+    let said = String::from_utf8_lossy(&alone.stdout);
+    assert!(
+        alone.status.code() == Some(2) && said.contains("check --running"),
+        "{said}"
+    );
+    assert!(server.command(&["check", "--running"]).contains("ok"));
+    assert_eq!(server.json(&["check", "--running"])["ok"], true);
+    server.edit("hardline.toml", "#= retries = 5", "retrys = 5");
+    let edited = server.run(&["check", "--running"]);
+    let said = String::from_utf8_lossy(&edited.stdout);
+    assert!(
+        edited.status.code() == Some(2) && said.contains("tftp.retrys"),
+        "{said}"
+    );
+    server.edit("hardline.toml", "retrys = 5", "retries = 6");
+    assert!(server.command(&["check", "--running"]).contains("ok"));
+    assert!(server.hang_up());
 }

@@ -117,7 +117,10 @@ async fn post(url: &str, token: &AdminToken, events: &[LeaseEvent]) -> Result<()
         .map_err(|error| failed(&error))?;
     let client = Client::builder(TokioExecutor::new()).build_http();
     let exchange = async {
-        let response = client.request(request).await.map_err(|error| unreachable(url, &error))?;
+        let response = client
+            .request(request)
+            .await
+            .map_err(|error| unreachable(url, &error))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
         let body = body.map_err(|error| failed(&error))?.to_bytes();

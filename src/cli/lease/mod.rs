@@ -348,7 +348,14 @@ async fn name(
         lifetime: args.lifetime,
         address: args.address,
     };
-    let made = make_name(store.as_ref(), leases.as_deref(), order, Timestamp::now(), &mut OsRandom).await;
+    let made = make_name(
+        store.as_ref(),
+        leases.as_deref(),
+        order,
+        Timestamp::now(),
+        &mut OsRandom,
+    )
+    .await;
     let made = made.map_err(|error| CliError::Failed(error.to_string()))?;
     if as_json {
         return output::print_json(&made);

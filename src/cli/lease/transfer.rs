@@ -36,7 +36,8 @@ pub(super) async fn export(store: &SqliteStore, file: &Path, as_json: bool) -> R
     let mut count = 0;
     all(store, |lease| {
         count += 1;
-        let record = serde_json::to_value(writable(lease)).map_err(|error| CliError::Failed(format!("JSON: {error}")))?;
+        let record =
+            serde_json::to_value(writable(lease)).map_err(|error| CliError::Failed(format!("JSON: {error}")))?;
         text.push_str(&if as_lines { record.to_string() } else { row(&record) });
         text.push('\n');
         Ok(())

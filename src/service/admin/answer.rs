@@ -128,7 +128,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Document<T> {
             let message = format!("a body has at most {MAX_BODY} octets");
             Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
         })?;
-        read(&octets).map(Self).map_err(|reason| Refused::bad(format!("the body: {reason}")))
+        read(&octets)
+            .map(Self)
+            .map_err(|reason| Refused::bad(format!("the body: {reason}")))
     }
 }
 
@@ -156,7 +158,10 @@ mod tests {
                 format!("[{good}, {}]", good.replace("001122334455", "00112233445z")),
                 "[1].mac: '00112233445z' is not a MAC address: expected 12 hexadecimal digits",
             ),
-            (format!("[{}]", good.replace("mac", "mak")), "[0].mak: unknown field `mak`"),
+            (
+                format!("[{}]", good.replace("mac", "mak")),
+                "[0].mak: unknown field `mak`",
+            ),
             (format!("[{good}, 7]"), "[1]: invalid type: integer `7`"),
             ("[".to_owned(), "EOF while parsing"),
             (format!("{good} {good}"), "trailing characters"),
