@@ -48,11 +48,14 @@ pub(super) async fn export(store: &SqliteStore, file: &Path, as_json: bool) -> R
 
 /// The lease as it can be read again: an end that no text can say is none, another instant the nearest one that it can.
 fn writable(mut lease: Lease) -> Lease {
-    let nearest = |instant: Timestamp| instant.clamp(Timestamp::FIRST, Timestamp::LAST);
     lease.obtained = nearest(lease.obtained);
     lease.renewed = lease.renewed.map(nearest);
     lease.expires = lease.expires.filter(|expires| *expires <= Timestamp::LAST).map(nearest);
     lease
+}
+
+fn nearest(instant: Timestamp) -> Timestamp {
+    instant.clamp(Timestamp::FIRST, Timestamp::LAST)
 }
 
 fn row(record: &Value) -> String {
