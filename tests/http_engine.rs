@@ -170,6 +170,29 @@ async fn a_client_that_takes_nothing_is_left() {
     server.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_what_nobody_wants_can_read_why() {
+    let server = Services::start();
+    let mut stream = TcpStream::connect(server.http[0]).await.unwrap();
+    let head = b"POST /one HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    for _ in 0..10 {
+        stream
+            .write_all(&[b'x'; 100_000])
+            .await
+            .expect("the server hears it out");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut answer = Vec::new();
+    timeout(SOON, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+    assert!(
+        answer.starts_with(b"HTTP/1.1 405 "),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+    server.stop().await;
+}
+
 /// Asks for a large file with little room for it.
 async fn ask_for_much(server: &Services) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();

@@ -35,20 +35,22 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: watch::Re
 }
 
 async fn connection(stream: TcpStream, router: Router, _pass: Pass, mut stop: watch::Receiver<bool>) {
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // A client may close its side when it has asked (RFC 1122 §4.2.2.13).
         .half_close(true)
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        ended = &mut connection => ended,
         () = shutdown::requested(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.as_mut().await
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
         }
     };
+    if !*stop.borrow() {
+        connections::part(connection.into_parts().io.into_inner()).await;
+    }
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection to the admin API ended early");
     }

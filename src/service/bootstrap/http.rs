@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 
 use super::ask::{Answer, Answering, Ask, Client, MAX_WORD};
 use super::head::{self, Head, Wrong};
-use super::limits::{Limits, Paced, part};
+use super::limits::{Limits, Paced};
+use crate::service::connections::part;
 use crate::service::shutdown;
 
 /// How much is read at once of a request's head.

@@ -6,15 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use crate::settings::Bootstrap;
-
-/// What is read and thrown away of a peer that was refused, so that it sees the alert before the connection is gone.
-const LAST_OCTETS: usize = 64 << 10;
-/// How long that may take.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The operator's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -161,27 +156,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 }
 
-/// Ends a connection so that its peer can read what was sent last: closing it while octets wait unread would reset it, and
-/// throw the alert away.
-pub async fn part<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
-    let farewell = async {
-        let _ = stream.shutdown().await;
-        let mut buffer = [0; 1024];
-        let mut read = 0;
-        while let Ok(count @ 1..) = tokio::io::AsyncReadExt::read(&mut stream, &mut buffer).await {
-            read += count;
-            if read > LAST_OCTETS {
-                break;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(LAST_WORDS, farewell).await;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     fn limits() -> Limits {
         Limits {

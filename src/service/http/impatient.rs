@@ -64,7 +64,7 @@ impl Impatient {
 
     /// Ends this side of the connection, and waits until the peer has taken what was sent: as long as it takes something,
     /// and then until its time is over.
-    pub(super) async fn part(mut self) {
+    pub(super) async fn last_octets(&mut self) {
         // Where HTTP ended in peace this was done.
         let _ = self.stream.shutdown().await;
         let (mut wait, mut taken, mut since) = (FIRST_LOOK, 0, Instant::now());

@@ -161,8 +161,12 @@ async fn connection<S: FileSource>(
                 (&mut connection).await
             }
         };
-        // HTTP has ended, and the client may still be reading.
-        connection.into_parts().io.into_inner().part().await;
+        // HTTP has ended, and the client may still be reading, or sending what nobody wants.
+        let mut stream = connection.into_parts().io.into_inner();
+        stream.last_octets().await;
+        if !*shutdown.borrow() {
+            connections::part(stream).await;
+        }
         result
     };
     let result = tokio::select! {

@@ -171,9 +171,11 @@ mod tests {
 
     use super::*;
 
+    type Told = Arc<Mutex<Option<Result<(), u64>>>>;
+
     /// A response, and what will be told of it.
-    fn response(start: u64, handed: u64, whole: bool) -> (Response, Arc<Mutex<Option<Result<(), u64>>>>) {
-        let told = Arc::new(Mutex::new(None));
+    fn response(start: u64, handed: u64, whole: bool) -> (Response, Told) {
+        let told = Told::default();
         let teller = Arc::clone(&told);
         let tell = Box::new(move |taken| *teller.lock().unwrap() = Some(taken));
         (Response::new(start, handed, whole, tell), told)

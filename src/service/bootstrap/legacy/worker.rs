@@ -20,11 +20,12 @@ use tokio_openssl::SslStream;
 use super::super::alert::{Alerting, HANDSHAKE_FAILURE, Rewrite};
 use super::super::ask::{Answer, Answering, Ask};
 use super::super::http;
-use super::super::limits::{Limits, part, source_of};
+use super::super::limits::{Limits, source_of};
 use super::channel::{Downward, ENDS, Upward, next_blocking};
 use super::orders::Orders;
 use super::privileges;
 use super::tls::{Handshake, Terminal};
+use crate::service::connections::part;
 use crate::service::gate::{Gate, Pass};
 
 /// The command that is the worker.
