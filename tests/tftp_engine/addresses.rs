@@ -96,6 +96,38 @@ async fn a_client_that_fell_silent_and_asks_again_begins_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_error_about_the_last_transfer_of_a_port_does_not_end_the_next() {
+    let server = Services::start();
+    let others = Client::new("127.0.0.1", server.tftp[0]).await;
+    for round in 0..8 {
+        let client = Client::new("127.0.0.1", server.tftp[0]).await;
+        client.request("config.bin\0octet\0").await;
+        let (_, first) = client.block(1).await;
+        client.ack(1, first).await;
+        client.block(2).await;
+        client.block(2).await;
+        // Whatever port others made the next one.
+        for _ in 0..round {
+            others.fetch("config.bin").await;
+        }
+        client.request("config.bin\0octet\0").await;
+        // To the client that has just begun, block 2 is a stranger's.
+        client.send(&[0, 5, 0, 5, 0], first).await;
+        let second = loop {
+            let (packet, from) = client.receive().await;
+            match packet[..4] {
+                [0, 3, 0, 1] => break from,
+                ref repeated => assert_eq!((repeated, from), (&[0, 3, 0, 2][..], first)),
+            }
+        };
+        assert_ne!(first, second);
+        client.ack(1, second).await;
+        assert_eq!(client.block(2).await.1, second);
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wildcard_listener_answers_from_the_address_that_was_asked() {
     let server = Services::start_with(
         &["0.0.0.0:0", "[::]:0"],

@@ -103,6 +103,10 @@ impl<D> Table<D> {
         self.entries.contains_key(&client)
     }
 
+    pub(super) fn get(&self, client: SocketAddr) -> Option<&Entry<D>> {
+        self.entries.get(&client).map(Box::as_ref)
+    }
+
     pub(super) fn get_mut(&mut self, client: SocketAddr) -> Option<&mut Entry<D>> {
         self.entries.get_mut(&client).map(Box::as_mut)
     }

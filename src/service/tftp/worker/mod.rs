@@ -320,6 +320,7 @@ impl<S: FileSource> Worker<S> {
             }
             return;
         }
+        let place = self.away_from_last(client, place);
         if !self.serving.sources.opens(client.ip()) {
             return drops::count(Service::Tftp, "half_open_of_source", client, 0);
         }
@@ -342,6 +343,18 @@ impl<S: FileSource> Worker<S> {
         match self.ask(question) {
             Some(answer) => self.answered(answer),
             None => self.table.set_alarm(client),
+        }
+    }
+
+    /// `place`, or one of another port where the client's last transfer, which is not over yet, goes from that: what is still
+    /// on its way, an ERROR about the last one among it, must not be taken for the new one's (RFC 1350 §4).
+    fn away_from_last(&self, client: SocketAddr, place: Place) -> Place {
+        match self.table.get(client) {
+            Some(last) if last.place.port == place.port => Place {
+                port: (place.port + 1) % self.line.ports.len().max(1),
+                ..place
+            },
+            _ => place,
         }
     }
 
