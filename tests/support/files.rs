@@ -92,6 +92,7 @@ pub struct Services {
     pub memory: Arc<Memory>,
     pub tftp: Vec<SocketAddr>,
     pub http: Vec<SocketAddr>,
+    serving: watch::Sender<Option<Arc<Serving<Memory>>>>,
     stop: watch::Sender<bool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
@@ -134,21 +135,23 @@ impl Services {
         let listeners: Vec<_> = addresses.clone().map(bind).collect();
         let tcp: Vec<_> = addresses.map(|address| http::bind(address).unwrap()).collect();
         let local = |listener: &tokio::net::TcpListener| listener.local_addr().unwrap();
-        let (_, served) = watch::channel(Serving::new(Arc::clone(&memory), tftp));
+        let (serving, served) = watch::channel(Some(Arc::new(Serving::new(Arc::clone(&memory), tftp))));
         Self {
             tftp: listeners.iter().map(TftpListener::address).collect(),
             http: tcp.iter().map(local).collect(),
             tasks: vec![
-                tokio::spawn(tftp::run(listeners, served, stopped.clone())),
+                tokio::spawn(tftp::run(listeners, served)),
                 tokio::spawn(http::run(tcp, Arc::clone(&memory), http, stopped)),
             ],
             memory,
+            serving,
             stop,
         }
     }
 
     pub async fn stop(self) {
         self.stop.send(true).unwrap();
+        self.serving.send_replace(None);
         for task in self.tasks {
             timeout(Duration::from_secs(5), task)
                 .await

@@ -17,8 +17,7 @@ use crate::settings::{Service, Settings};
 pub(super) struct Transfers {
     sockets: Sockets,
     addresses: Vec<SocketAddr>,
-    serving: watch::Sender<Arc<Serving<DeliveryService>>>,
-    stop: watch::Sender<bool>,
+    served: watch::Sender<Option<Arc<Serving<DeliveryService>>>>,
     task: JoinHandle<()>,
 }
 
@@ -38,18 +37,20 @@ impl Sockets {
     }
 }
 
+fn serving(settings: &Settings, files: Arc<DeliveryService>) -> Arc<Serving<DeliveryService>> {
+    Arc::new(Serving::new(files, tftp_settings(settings)))
+}
+
 impl Transfers {
     /// Serves `files` on `listeners`, which are those of `settings`.
     pub(super) fn start(settings: &Settings, listeners: Vec<TftpListener>, files: Arc<DeliveryService>) -> Self {
         let addresses = listeners.iter().map(TftpListener::address).collect();
-        let (serving, served) = watch::channel(Serving::new(files, tftp_settings(settings)));
-        let (stop, stopped) = watch::channel(false);
+        let (sender, served) = watch::channel(Some(serving(settings, files)));
         Self {
             sockets: Sockets::of(settings),
             addresses,
-            serving,
-            stop,
-            task: tokio::spawn(tftp::run(listeners, served, stopped)),
+            served: sender,
+            task: tokio::spawn(tftp::run(listeners, served)),
         }
     }
 
@@ -60,7 +61,7 @@ impl Transfers {
 
     /// Serves `files` from now on, as `settings` say.
     pub(super) fn go_on(&self, settings: &Settings, files: Arc<DeliveryService>) {
-        self.serving.send_replace(Serving::new(files, tftp_settings(settings)));
+        self.served.send_replace(Some(serving(settings, files)));
     }
 
     /// What it listens on.
@@ -70,7 +71,7 @@ impl Transfers {
 
     /// Ends its transfers, and waits for it, `limit` at the most.
     pub(super) async fn stop(self, limit: Duration) {
-        let _ = self.stop.send(true);
+        self.served.send_replace(None);
         let _ = tokio::time::timeout(limit, self.task).await;
     }
 }

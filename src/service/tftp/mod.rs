@@ -90,7 +90,11 @@ impl TftpListener {
     }
 }
 
-/// What a server serves, and how. While it runs another can take its place: transfers under way go on.
+/// What a server is to serve; `None` ends it, and so does the sender's end. Where another takes the place of the first,
+/// transfers under way go on.
+pub type Served<S> = watch::Receiver<Option<Arc<Serving<S>>>>;
+
+/// What a server serves, and how.
 pub struct Serving<S> {
     source: Arc<S>,
     settings: TftpSettings,
@@ -99,37 +103,31 @@ pub struct Serving<S> {
 
 impl<S: FileSource> Serving<S> {
     /// The files of `source`.
-    pub fn new(source: Arc<S>, settings: TftpSettings) -> Arc<Self> {
-        let sources = Sources::new(settings.sources.clone());
-        Arc::new(Self {
+    pub fn new(source: Arc<S>, settings: TftpSettings) -> Self {
+        Self {
             source,
+            sources: Sources::new(settings.sources.clone()),
             settings,
-            sources,
-        })
+        }
     }
 }
 
-/// Serves what `serving` holds until `shutdown` holds `true` or its sender is gone. Transfers under way then end with an
-/// ERROR, so that their clients ask again soon. The file source is asked in the runtime that this is called in.
-pub async fn run<S: FileSource>(
-    listeners: Vec<TftpListener>,
-    serving: watch::Receiver<Arc<Serving<S>>>,
-    shutdown: watch::Receiver<bool>,
-) {
+/// Serves what `served` says, until it says nothing. Transfers under way then end with an ERROR, so that their clients ask
+/// again soon. The file source is asked in the runtime that this is called in.
+pub async fn run<S: FileSource>(listeners: Vec<TftpListener>, served: Served<S>) {
     let mut ends = JoinSet::new();
     for listener in listeners {
         let workers = listener.workers.len().max(1);
         for sockets in listener.workers {
             let shared = worker::Shared {
-                serving: serving.clone(),
+                served: served.clone(),
                 workers,
                 runtime: Handle::current(),
             };
             let (ended, end) = oneshot::channel::<()>();
-            let shutdown = shutdown.clone();
             let thread = std::thread::Builder::new().name("tftp".to_owned());
             let started = thread.spawn(move || {
-                if let Err(error) = worker::run(sockets, shared, shutdown) {
+                if let Err(error) = worker::run(sockets, shared) {
                     tracing::error!(%error, "a TFTP worker cannot run");
                 }
                 drop(ended);

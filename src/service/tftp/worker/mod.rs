@@ -15,20 +15,19 @@ use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 
 use self::inboxes::{Inboxes, REQUEST_BATCHES};
 use self::sending::{Line, Then};
-use super::Serving;
 use super::counters::Counters;
 use super::ports::Sockets;
 use super::request::{Refused, acceptable, refusal_error};
 use super::table::{Place, Stage, Table, TransferId};
+use super::{Served, Serving};
 use crate::service::batch::{BATCH, Local};
 use crate::service::files::{FileRequest, FileSource, Opened, Refusal};
-use crate::service::{drops, opening, shutdown};
+use crate::service::{drops, opening};
 use crate::settings::Service;
 use crate::value::Timestamp;
 use crate::wire::tftp::{ErrorCode, Failure, Packet, RequestOptions, Transfer, negotiate};
@@ -57,8 +56,7 @@ const NEVER: Duration = Duration::from_secs(86_400);
 
 /// What the workers of a service have in common.
 pub(super) struct Shared<S> {
-    /// What is served now.
-    pub(super) serving: watch::Receiver<Arc<Serving<S>>>,
+    pub(super) served: Served<S>,
     /// How many workers share the transfers of a listening address.
     pub(super) workers: usize,
     /// Where the file source is asked, if it does not answer at once.
@@ -116,27 +114,25 @@ impl Clock {
     }
 }
 
-/// Runs a worker on this thread until `shutdown` holds `true` or its sender is gone.
-pub(super) fn run<S: FileSource>(
-    sockets: Sockets,
-    shared: Shared<S>,
-    shutdown: watch::Receiver<bool>,
-) -> io::Result<()> {
+/// Runs a worker on this thread until nothing is served any more.
+pub(super) fn run<S: FileSource>(sockets: Sockets, shared: Shared<S>) -> io::Result<()> {
+    let Some(serving) = shared.served.borrow().clone() else {
+        return Ok(());
+    };
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
-        let worker = Worker::new(sockets, shared)?;
+        let worker = Worker::new(sockets, shared, serving)?;
         // The worker shares its turns out by itself.
-        tokio::task::unconstrained(worker.run(shutdown)).await;
+        tokio::task::unconstrained(worker.run()).await;
         Ok(())
     })
 }
 
 impl<S: FileSource> Worker<S> {
-    fn new(sockets: Sockets, shared: Shared<S>) -> io::Result<Self> {
+    fn new(sockets: Sockets, shared: Shared<S>, serving: Arc<Serving<S>>) -> io::Result<Self> {
         let registered = |socket: StdUdpSocket| UdpSocket::from_std(socket);
         let counters = Counters::new();
         let ports: io::Result<_> = sockets.transfers.into_iter().map(registered).collect();
-        let serving = Arc::clone(&shared.serving.borrow());
         Ok(Self {
             serving,
             requests: registered(sockets.requests)?,
@@ -153,7 +149,7 @@ impl<S: FileSource> Worker<S> {
         })
     }
 
-    async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+    async fn run(mut self) {
         let mut inboxes = Inboxes::new(self.counters.socket_errors.clone());
         let mut alarm = pin!(tokio::time::sleep(NEVER));
         let (mut turn, mut after) = (0u32, After::Wait);
@@ -164,7 +160,7 @@ impl<S: FileSource> Worker<S> {
                 tokio::task::yield_now().await;
             }
             let answer = if due || after == After::Wait {
-                match self.woken(&mut shutdown, alarm.as_mut()).await {
+                match self.woken(alarm.as_mut()).await {
                     Some(answer) => answer,
                     None => break,
                 }
@@ -178,9 +174,6 @@ impl<S: FileSource> Worker<S> {
 
     /// Serves what is there: what the runtime has heard of, and, where it says `all`, what came since.
     fn turn(&mut self, answer: Option<Answer<S::Delivery>>, all: bool, inboxes: &mut Inboxes) -> After {
-        if self.shared.serving.has_changed().unwrap_or(false) {
-            self.serving = Arc::clone(&self.shared.serving.borrow_and_update());
-        }
         // What is under way comes first: a flood of requests must not delay it. But the requests are received before it:
         // a client's last ACK, which it sent before it asked again from the same port, is then among the replies.
         let asked = inboxes.receive_requests(&self.requests, all);
@@ -206,35 +199,38 @@ impl<S: FileSource> Worker<S> {
     }
 
     /// Waits until there is something to do: `None` says to stop, else there may be an answer of the file source.
-    async fn woken(
-        &mut self,
-        shutdown: &mut watch::Receiver<bool>,
-        mut alarm: Pin<&mut Sleep>,
-    ) -> Option<Option<Answer<S::Delivery>>> {
+    async fn woken(&mut self, mut alarm: Pin<&mut Sleep>) -> Option<Option<Answer<S::Delivery>>> {
         let at = self.table.next_alarm().map(|at| self.clock.instant(at));
         if let Some(at) = at
             && at != alarm.deadline()
         {
             alarm.as_mut().reset(at);
         }
-        let mut stop = pin!(shutdown::requested(shutdown));
-        poll_fn(|context| {
-            if stop.as_mut().poll(context).is_ready() {
-                return Poll::Ready(None);
-            }
-            let mut ready = self.requests.poll_recv_ready(context).is_ready();
-            for port in &self.line.ports {
-                ready |= port.poll_recv_ready(context).is_ready();
-            }
-            ready |= at.is_some() && alarm.as_mut().poll(context).is_ready();
-            match self.questions.poll_join_next(context) {
-                // A file source that panicked leaves its entry to the alarm.
-                Poll::Ready(Some(answer)) => Poll::Ready(Some(answer.ok())),
-                _ if ready => Poll::Ready(Some(None)),
-                _ => Poll::Pending,
-            }
-        })
-        .await
+        let (answer, changes) = {
+            let mut changed = pin!(self.shared.served.changed());
+            poll_fn(|context| {
+                if let Poll::Ready(changes) = changed.as_mut().poll(context) {
+                    return Poll::Ready((None, Some(changes)));
+                }
+                let mut ready = self.requests.poll_recv_ready(context).is_ready();
+                for port in &self.line.ports {
+                    ready |= port.poll_recv_ready(context).is_ready();
+                }
+                ready |= at.is_some() && alarm.as_mut().poll(context).is_ready();
+                match self.questions.poll_join_next(context) {
+                    // A file source that panicked leaves its entry to the alarm.
+                    Poll::Ready(Some(answer)) => Poll::Ready((answer.ok(), None)),
+                    _ if ready => Poll::Ready((None, None)),
+                    _ => Poll::Pending,
+                }
+            })
+            .await
+        };
+        if let Some(changes) = changes {
+            changes.ok()?;
+            self.serving = self.shared.served.borrow_and_update().clone()?;
+        }
+        Some(answer)
     }
 
     fn take_requests(&mut self, inboxes: &Inboxes) {
