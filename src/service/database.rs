@@ -66,7 +66,7 @@ pub(super) struct Usage {
 /// A database; connections are made when they are needed.
 #[derive(Debug)]
 pub(super) enum Database {
-    Sqlite(SqliteFile),
+    Sqlite(Box<SqliteFile>),
     Postgres(PgPool),
     MySql(MySqlPool),
 }
@@ -127,11 +127,11 @@ impl Database {
             "sqlite" => {
                 let options = SqliteConnectOptions::from_str(url).map_err(wrong)?;
                 let options = options.read_only(true).busy_timeout(usage.timeout);
-                Ok(Self::Sqlite(SqliteFile {
+                Ok(Self::Sqlite(Box::new(SqliteFile {
                     options: options.disable_statement_logging(),
                     pool: SqlitePoolOptions::new().max_connections(most).acquire_timeout(wait),
                     open: Mutex::default(),
-                }))
+                })))
             }
             "postgres" | "postgresql" => {
                 let options = PgConnectOptions::from_str(url).map_err(wrong)?;

@@ -57,7 +57,7 @@ impl Slow {
 }
 
 fn image() -> Vec<u8> {
-    (0..20_000u32).map(|at| (at * at >> 7) as u8).collect()
+    (0..20_000u32).map(|at| ((at * at) >> 7) as u8).collect()
 }
 
 #[test]

@@ -100,8 +100,10 @@ impl Variables<'_> {
 
     fn changed(&self, prefix: &str) -> Result<LeaseEvent, EventError> {
         let address: IpAddr = self.get(&format!("{prefix}_ADDRESS"), |text| text.parse().ok())?;
-        let obtained = self.get(&format!("{prefix}_CLTT"), |text| text.parse().ok())?;
-        let lifetime: i64 = self.get(&format!("{prefix}_VALID_LIFETIME"), |text| text.parse().ok())?;
+        // Kea counts both in 32 bits.
+        let number = |text: &str| text.parse::<u32>().ok().map(i64::from);
+        let obtained = self.get(&format!("{prefix}_CLTT"), number)?;
+        let lifetime = self.get(&format!("{prefix}_VALID_LIFETIME"), number)?;
         let endless = lifetime == i64::from(u32::MAX);
         let lease = Lease {
             cm_mac: self.relay_option().and_then(|option| remote_id(&option)),
