@@ -116,8 +116,8 @@ impl Verifier {
             tracing::warn!(
                 cmts,
                 %peer,
-                "requests of this CMTS do not say for whom: verification by address cannot work behind it; set netaddr on \
-                 both sides, or give its devices one-time names or names of the form name@mac"
+                "requests of this CMTS do not say for whom: verification by address cannot work behind it; for TFTP set netaddr \
+                 on both sides, which HTTP has no place for, or give its devices one-time names or names of the form name@mac"
             );
         }
     }
