@@ -335,7 +335,7 @@ impl DeliveryService {
                 Refusal::NotFound
             }
             Refused::Not(reason) => {
-                drops::count(service, "file of another device", request.peer, 0);
+                drops::count(service, "not_its_file", request.peer, 0);
                 note(StepId::FILE_REQUEST, &reason);
                 self.usage.refused(request, told, "not_its_file", &reason);
                 Refusal::Forbidden
