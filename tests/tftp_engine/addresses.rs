@@ -111,8 +111,6 @@ async fn an_error_about_the_last_transfer_of_a_port_does_not_end_the_next() {
             others.fetch("config.bin").await;
         }
         client.request("config.bin\0octet\0").await;
-        // To the client that has just begun, block 2 is a stranger's.
-        client.send(&[0, 5, 0, 5, 0], first).await;
         let second = loop {
             let (packet, from) = client.receive().await;
             match packet[..4] {
@@ -121,6 +119,8 @@ async fn an_error_about_the_last_transfer_of_a_port_does_not_end_the_next() {
             }
         };
         assert_ne!(first, second);
+        // To the client that has just begun, the repeated block 2 was a stranger's.
+        client.send(&[0, 5, 0, 5, 0], first).await;
         client.ack(1, second).await;
         assert_eq!(client.block(2).await.1, second);
     }
