@@ -1,5 +1,6 @@
 //! One worker: its sockets, its table of transfers, and the file source's answers.
 
+mod clock;
 mod ending;
 mod inboxes;
 mod sending;
@@ -18,6 +19,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 
+use self::clock::Clock;
 use self::inboxes::{Inboxes, REQUEST_BATCHES};
 use self::sending::{Line, Then};
 use super::counters::Counters;
@@ -98,22 +100,6 @@ enum After {
     Look,
 }
 
-/// A clock that neither stands still nor jumps when the system's is set.
-struct Clock {
-    started: Instant,
-    base: Timestamp,
-}
-
-impl Clock {
-    fn now(&self) -> Timestamp {
-        self.base.plus(self.started.elapsed())
-    }
-
-    fn instant(&self, at: Timestamp) -> Instant {
-        self.started + at.since(self.base)
-    }
-}
-
 /// Runs a worker on this thread until nothing is served any more.
 pub(super) fn run<S: FileSource>(sockets: Sockets, shared: Shared<S>) -> io::Result<()> {
     let Some(serving) = shared.served.borrow().clone() else {
@@ -139,10 +125,7 @@ impl<S: FileSource> Worker<S> {
             line: Line::new(ports?, counters.socket_errors.clone()),
             next_port: 0,
             shared,
-            clock: Clock {
-                started: Instant::now(),
-                base: Timestamp::now(),
-            },
+            clock: Clock::new(),
             table: Table::default(),
             questions: JoinSet::new(),
             counters,
