@@ -29,6 +29,15 @@ fn installation() -> (Server, Papers) {
     with_device(MAC)
 }
 
+/// Lets each source have so many connections; 0 sets no limit.
+fn allow_each_source(server: &Server, connections: u32) {
+    server.edit(
+        "hardline.toml",
+        "#= connections_per_source = 64",
+        &format!("connections_per_source = {connections}"),
+    );
+}
+
 fn serves(server: &Server, papers: &Papers) {
     let modern = text(curl(server, Some(papers), &[]));
     assert!(modern.starts_with("HTTP/1.1 200"), "{modern}\n{}", server.stderr());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hardline::settings::Service;
 
-use super::{BOTH, LEGACY, connect, installation, serves};
+use super::{BOTH, LEGACY, allow_each_source, connect, installation, serves};
 use crate::support::bootstrap::{asker, curl, s_client, script, text};
 use crate::support::peers::wait_for;
 
@@ -102,11 +102,7 @@ fn http_1_1_names_one_host_and_who_closes_its_half_is_answered() {
 #[test]
 fn one_source_cannot_take_all_connections() {
     let (mut server, papers) = installation();
-    server.edit(
-        "hardline.toml",
-        "#= connections_per_source = 64",
-        "connections_per_source = 5",
-    );
+    allow_each_source(&server, 5);
     server.start();
     for service in BOTH {
         let held: Vec<TcpStream> = (0..5).map(|_| connect(server.v4(service))).collect();

@@ -2,17 +2,13 @@
 
 use std::net::TcpStream;
 
-use super::{BOTH, connect, installation, serves, worker};
+use super::{BOTH, allow_each_source, connect, installation, serves, worker};
 use crate::support::bootstrap::fetcher;
 
 #[test]
 fn thousands_of_idle_connections_leave_memory_and_others_alone() {
     let (mut server, papers) = installation();
-    server.edit(
-        "hardline.toml",
-        "#= connections_per_source = 64",
-        "connections_per_source = 0",
-    );
+    allow_each_source(&server, 0);
     server.start();
     serves(&server, &papers);
     let before = server.resident() + resident(worker(&server));

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use hardline::settings::Service;
 use serde_json::Value;
 
-use super::{LEGACY, installation, serves};
+use super::{LEGACY, allow_each_source, installation, serves};
 use crate::support::bootstrap::{python, script, text};
 
 #[test]
@@ -36,11 +36,7 @@ fn wrong_paddings_are_answered_alike() {
 #[test]
 fn testssl_finds_what_is_expected() {
     let (mut server, papers) = installation();
-    server.edit(
-        "hardline.toml",
-        "#= connections_per_source = 64",
-        "connections_per_source = 0",
-    );
+    allow_each_source(&server, 0);
     server.start();
     let mut runs = Vec::new();
     for (service, list) in [

@@ -145,17 +145,17 @@ fn change(attempt: &Attempt) -> Change {
     }
 }
 
+fn with_file(attempt: &Attempt) -> Change {
+    Change {
+        file: Some(("name".into(), b"file-octets-file-octets".to_vec())),
+        ..change(attempt)
+    }
+}
+
 #[tokio::test]
 async fn no_secret_lies_readable_on_the_disk() {
     let bed = Bed::new().await;
-    let file = Some(("name".into(), b"file-octets-file-octets".to_vec()));
-    bed.store
-        .record(Change {
-            file,
-            ..change(&full(1, 1))
-        })
-        .await
-        .unwrap();
+    bed.store.record(with_file(&full(1, 1))).await.unwrap();
     let principal = PrincipalName::mtaprovsrvr(&"prov.example.net".parse().unwrap());
     let key = ServiceKey {
         principal,

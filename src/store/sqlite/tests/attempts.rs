@@ -186,14 +186,7 @@ async fn a_step_alone_joins_its_ladder() {
 #[tokio::test]
 async fn reset_ends_the_attempt_and_forgets_its_secrets() {
     let bed = Bed::new().await;
-    let file = Some(("name".into(), b"octets".to_vec()));
-    bed.store
-        .record(Change {
-            file,
-            ..change(&full(1, 1))
-        })
-        .await
-        .unwrap();
+    bed.store.record(with_file(&full(1, 1))).await.unwrap();
     let stale = bed.store.attempt(mac(1)).await.unwrap().unwrap();
     assert!(bed.store.reset_device(mac(1), NOW).await.unwrap());
     assert!(!bed.store.reset_device(mac(9), NOW).await.unwrap());
@@ -214,14 +207,7 @@ async fn reset_ends_the_attempt_and_forgets_its_secrets() {
 #[tokio::test]
 async fn sweep_forgets_what_ended_long_ago_and_nothing_else() {
     let bed = Bed::new().await;
-    let file = Some(("name".into(), b"octets".to_vec()));
-    bed.store
-        .record(Change {
-            file,
-            ..change(&ended(full(1, 1)))
-        })
-        .await
-        .unwrap();
+    bed.store.record(with_file(&ended(full(1, 1)))).await.unwrap();
     bed.store.record(change(&attempt(2, 2))).await.unwrap();
     let keep = Duration::from_secs(3600);
     bed.store.sweep(NOW.plus(keep), keep).await.unwrap();
